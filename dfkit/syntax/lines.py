@@ -1,0 +1,226 @@
+"""From physical lines to logical ones: directives, comments, continuations and heredoc bodies.
+
+The one scanner written by hand: a grammar cannot say "until a line that equals the word after `<<`". It follows BuildKit's
+frontend/dockerfile/parser/parser.go, and never stops at an error.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dfkit._record import record
+from dfkit.syntax.nodes import Comment, Directive, Heredoc
+from dfkit.text import Mapped, Source, Span
+
+BLANK = " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What Go's unicode.IsSpace takes for white space (Python's str.strip also takes U+001C to U+001F)."""
+
+LINE_LIMIT = 65_535
+"""The longest physical line that BuildKit reads, in bytes: bufio.MaxScanTokenSize less one."""
+
+_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+_CONTINUED = {
+    "\\": re.compile(r"(?:[^\\]|^)(\\[ \t]*)\Z"),
+    "`": re.compile(r"(?:[^`]|^)(`[ \t]*)\Z"),
+}
+_MAY_HOLD_HEREDOC = re.compile(r"\s*(?:onbuild\s+)*(?:run|copy|add)\s", re.I)
+_HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)")
+_SHELL_WORD = re.compile(r"""(?:[^\s'"\\$]++|\\.|\\\Z|'[^']*+'|"(?:[^"\\]|\\.)*+"|\$\{(?:[^{}\\]|\\.)*+\}|\$(?!\{))++""", re.S)
+_UNQUOTE = re.compile(r"""\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.S)
+
+
+@record
+class Line:
+    """One logical line that holds an instruction.
+
+    `text` is the line with continuations and the comments between them removed, white space around it kept on the right;
+    `end` is the offset after its last character, line end and heredoc bodies apart.
+    """
+
+    text: Mapped
+    end: int
+    comments: tuple[Comment, ...]
+    heredocs: tuple[Heredoc, ...]
+    open_heredocs: tuple[str, ...]
+    """Names of heredocs that no line ends."""
+    blank_continuations: tuple[Span, ...]
+    """Blank lines inside the continuation; BuildKit warns about them (NoEmptyContinuation)."""
+
+
+@record
+class Lines:
+    """What a file consists of."""
+
+    directives: tuple[Directive, ...]
+    comments: tuple[Comment, ...]
+    lines: tuple[Line, ...]
+    escape: str
+    wrong_directives: tuple[tuple[Span, str], ...]
+    long_lines: tuple[Span, ...]
+
+
+def scan(source: Source) -> Lines:
+    """Split a source into logical lines. Takes time linear in its length."""
+    return _Scanner(source).scan()
+
+
+class _Scanner:
+    def __init__(self, source: Source) -> None:
+        self.text = source.text
+        self.at = 1 if source.text.startswith("\ufeff") else 0
+        self.directives: list[Directive] = []
+        self.comments: list[Comment] = []
+        self.wrong: list[tuple[Span, str]] = []
+        self.long: list[Span] = []
+        self.lines: list[Line] = []
+        self.escape = "\\"
+        self.in_directives = True
+
+    def scan(self) -> Lines:
+        above: list[Comment] = []
+        size = len(self.text)
+        while self.at < size:
+            start, end = self._physical()
+            line = self.text[start:end]
+            bare = line.lstrip(BLANK)
+            if not bare:
+                self.in_directives = False
+                continue
+            first = end - len(bare)
+            if bare[0] == "#":
+                comment = self._comment(first, end)
+                if not (self.in_directives and self._directive(comment, first == 0)):
+                    above.append(comment)
+                continue
+            self.in_directives = False
+            self._logical(first, end, tuple(above))
+            above = []
+        return Lines(
+            tuple(self.directives), tuple(self.comments), tuple(self.lines), self.escape, tuple(self.wrong), tuple(self.long)
+        )
+
+    def _physical(self) -> tuple[int, int]:
+        """The next physical line without its line end, and step over it."""
+        start = self.at
+        end = self.text.find("\n", start)
+        self.at = end + 1 if end >= 0 else len(self.text)
+        if end < 0:
+            end = len(self.text)
+        if end - start > LINE_LIMIT // 4 and len(self.text[start:end].encode("utf-8", "surrogateescape")) > LINE_LIMIT:
+            self.long.append(Span(start, end))
+        while end > start and self.text[end - 1] == "\r":
+            end -= 1
+        return start, end
+
+    def _comment(self, start: int, end: int) -> Comment:
+        comment = Comment(Span(start, end), self.text[start + 1 : end].strip(BLANK))
+        self.comments.append(comment)
+        return comment
+
+    def _directive(self, comment: Comment, at_top: bool) -> bool:
+        text = self.text[comment.span.start : comment.span.end]
+        if at_top and text.startswith("#!"):
+            # BuildKit skips a shebang when it looks for `syntax` and `check` (directives.go, discardShebang).
+            return False
+        match = _DIRECTIVE.match(text)
+        name = match[1].lower() if match else ""
+        if match is None or name not in ("syntax", "escape", "check"):
+            self.in_directives = False
+            return False
+        if any(known.name == name for known in self.directives):
+            self.wrong.append((comment.span, f"only one `{name}` directive can stand in a file"))
+            return False
+        value = Span(comment.span.start + match.start(2), comment.span.start + match.end(2))
+        self.directives.append(Directive(comment.span, name, match[2], value))
+        if name == "escape":
+            if match[2] in ("\\", "`"):
+                self.escape = match[2]
+            else:
+                self.wrong.append((value, f"`{match[2]}` cannot be the escape character: it is a backslash or a backtick"))
+        return True
+
+    def _logical(self, start: int, end: int, comments: tuple[Comment, ...]) -> None:
+        continued = _CONTINUED[self.escape]
+        parts: list[str] = []
+        pieces: list[tuple[int, int]] = []
+        length = 0
+        last = end
+        blanks: list[Span] = []
+        size = len(self.text)
+        while True:
+            part = self.text[start:end]
+            mark = continued.search(part) if self.escape in part[-64:] or self.escape in part else None
+            if mark is not None:
+                part = part[: mark.start(1)]
+            if part:
+                pieces.append((length, start))
+                parts.append(part)
+                length += len(part)
+            last = end
+            if mark is None:
+                break
+            while self.at < size:
+                start, end = self._physical()
+                bare = self.text[start:end].lstrip(BLANK)
+                if not bare:
+                    blanks.append(Span(start, end))
+                elif bare[0] == "#":
+                    self._comment(end - len(bare), end)
+                else:
+                    break
+            else:
+                break
+        text = Mapped("".join(parts), tuple(pieces) or ((0, start),))
+        heredocs: list[Heredoc] = []
+        unterminated: list[str] = []
+        if "<<" in text.text and _MAY_HOLD_HEREDOC.match(text.text):
+            for marker, match in heredoc_markers(text.text):
+                heredoc = self._heredoc(text.span(*marker), match)
+                last = heredoc.end_marker.end
+                heredocs.append(heredoc)
+                if heredoc.end_marker.start == heredoc.end_marker.end:
+                    unterminated.append(heredoc.name)
+        self.lines.append(Line(text, last, comments, tuple(heredocs), tuple(unterminated), tuple(blanks)))
+
+    def _heredoc(self, marker: Span, match: re.Match[str]) -> Heredoc:
+        descriptor, dash, word = match.groups()
+        name, quoted = _unquoted(word)
+        start = self.at
+        size = len(self.text)
+        while self.at < size:
+            begin, end = self._physical()
+            line = self.text[begin:end]
+            if (line.lstrip("\t") if dash else line) == name:
+                body, stop = Span(start, begin), Span(end - len(name), end)
+                break
+        else:
+            body, stop = Span(start, size), Span(size, size)
+        content = self.text[body.start : body.end]
+        return Heredoc(body, name, content, marker, not quoted, bool(dash), int(descriptor or 0), stop)
+
+
+def heredoc_markers(text: str) -> list[tuple[tuple[int, int], re.Match[str]]]:
+    """The words of a logical line that open a heredoc: their offsets and the match (descriptor, dash, name as written).
+
+    A line with an unclosed quote has none, as BuildKit's shell lexer gives up on it.
+    """
+    found = []
+    at = 0
+    size = len(text)
+    while at < size:
+        if text[at] in BLANK:
+            at += 1
+            continue
+        word = _SHELL_WORD.match(text, at)
+        if word is None or (word.end() < size and text[word.end()] not in BLANK):
+            return []
+        match = _HEREDOC.fullmatch(word[0])
+        if match is not None:
+            found.append((word.span(), match))
+        at = word.end()
+    return found
+
+
+def _unquoted(word: str) -> tuple[str, bool]:
+    name = _UNQUOTE.sub(lambda match: match[1] or match[2] or re.sub(r"\\(.)", r"\1", match[3] or ""), word)
+    return name, "'" in word or '"' in word

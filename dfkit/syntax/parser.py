@@ -1,0 +1,430 @@
+"""From logical lines to instructions.
+
+A line that cannot be read becomes `Unknown` with a diagnostic in `Dockerfile.problems`; the lines around it are read as if it were
+not there. What counts as an error is what BuildKit rejects: frontend/dockerfile/parser and frontend/dockerfile/instructions.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dfkit.syntax import lalr
+from dfkit.syntax.lines import BLANK, LINE_LIMIT, Line, scan
+from dfkit.syntax.nodes import (
+    Add,
+    Arg,
+    Cmd,
+    Copy,
+    Dockerfile,
+    Entrypoint,
+    Env,
+    ExecForm,
+    Expose,
+    Flag,
+    From,
+    Healthcheck,
+    Instruction,
+    Item,
+    KeyValue,
+    Label,
+    Maintainer,
+    OnBuild,
+    Run,
+    Shell,
+    ShellForm,
+    StopSignal,
+    Unknown,
+    User,
+    Volume,
+    Word,
+    Workdir,
+)
+from dfkit.text import ERROR, Diagnostic, Mapped, Source, Span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+RULE, CODE = "syntax-error", "DF1000"
+
+INSTRUCTIONS: dict[str, type[Instruction]] = {
+    kind.name: kind
+    for kind in (
+        From, Run, Cmd, Entrypoint, Shell, Copy, Add, Env, Label, Arg, Expose, Volume, User, Workdir, StopSignal, Maintainer,
+        Healthcheck, OnBuild,
+    )
+}  # fmt: skip
+
+FLAGS: dict[str, tuple[str, ...]] = {
+    "FROM": ("platform",),
+    "RUN": ("mount", "network", "security", "device"),
+    "COPY": ("from", "chown", "chmod", "link", "parents", "exclude"),
+    "ADD": ("chown", "chmod", "link", "keep-git-dir", "checksum", "exclude", "unpack"),
+    "HEALTHCHECK": ("interval", "timeout", "start-period", "start-interval", "retries"),
+}
+BOOLEAN_FLAGS = ("link", "parents", "keep-git-dir", "unpack")
+REPEATABLE_FLAGS = ("mount", "exclude", "device")
+
+_KEYWORD = re.compile(r"[^\t\v\f\r ]+")
+_FLAG_START = re.compile(r"--(?=[^\s])")
+_STAGE_NAME = re.compile(r"[a-z][a-z0-9\-_.]*")
+_DURATION = re.compile(r"[-+]?(?:0|(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*)")
+
+
+class SyntaxProblem(Exception):
+    """Why an instruction cannot be read; `start` and `end` are offsets into the logical line."""
+
+    def __init__(self, message: str, start: int, end: int) -> None:
+        super().__init__(message)
+        self.start = start
+        self.end = end
+
+
+def parse(text: str | bytes | Source, name: str = "Dockerfile") -> Dockerfile:
+    """Read a Dockerfile. Never fails: what is wrong with it is in `problems`.
+
+    >>> parse("FROM debian:12").instructions[0].image.text
+    'debian:12'
+    """
+    if isinstance(text, bytes):
+        text = Source.decode(text, name)
+    source = text if isinstance(text, Source) else Source(text, name)
+    lines = scan(source)
+    reader = _Reader(lines.escape)
+    for span, message in lines.wrong_directives:
+        reader.problem(span, message)
+    for span in lines.long_lines:
+        reader.problem(span, f"a line may have at most {LINE_LIMIT:,} bytes: break it with a continuation")
+    instructions = tuple([reader.instruction(line) for line in lines.lines])
+    reader.whole_file(instructions, source)
+    problems = tuple(sorted(reader.problems, key=lambda problem: problem.span.start))
+    return Dockerfile(
+        Span(0, len(source.text)), source, lines.directives, lines.comments, instructions, problems, lines.escape
+    )
+
+
+class _Reader:
+    """Reads the instructions of one file, which share an escape character."""
+
+    def __init__(self, escape: str) -> None:
+        self.grammar = lalr.parser("dockerfile", escape)
+        self.escape = escape
+        self.problems: list[Diagnostic] = []
+
+    def problem(self, span: Span, message: str) -> None:
+        self.problems.append(Diagnostic(RULE, CODE, ERROR, message, span))
+
+    def instruction(self, line: Line) -> Instruction:
+        text = line.text
+        start = len(text.text) - len(text.text.lstrip(BLANK))
+        end = len(text.text.rstrip(BLANK))
+        for name in line.open_heredocs:
+            self.problem(text.span(start, end), f"the heredoc `{name}` has no end: no line below is `{name}` alone")
+        return self._read(line, start, end, Span(text.offset(start) if end else line.end, line.end), line.comments)
+
+    def _read(self, line: Line, start: int, end: int, span: Span, comments: tuple[Any, ...]) -> Instruction:
+        text = line.text
+        match = _KEYWORD.match(text.text, start, end)
+        stop = match.end() if match else end
+        keyword = _word(text, start, stop)
+        name = keyword.text.upper()
+        at = _skip(text.text, stop, end)
+        head = (span, keyword)
+        try:
+            kind = INSTRUCTIONS.get(name)
+            if kind is None:
+                raise SyntaxProblem(_unknown(keyword.text), start, stop)
+            flags: tuple[Flag, ...] = ()
+            if text.text.startswith("--", at):
+                flags, at = self._flags(text, at, end)
+            body = (*head, flags, comments, line.heredocs)
+            node = getattr(self, f"_{name.lower()}")(kind, body, line, at, end)
+            self._check_flags(name, node.flags)
+        except SyntaxProblem as problem:
+            self.problem(text.span(problem.start, max(problem.end, problem.start)), str(problem))
+            return Unknown(*head, (), comments, line.heredocs, text.slice(at, end) if at < end else Mapped("", ((0, span.end),)))
+        return node  # type: ignore[no-any-return]
+
+    # --- flags
+
+    def _flags(self, text: Mapped, at: int, end: int) -> tuple[tuple[Flag, ...], int]:
+        flags = []
+        flag_token = self.grammar.token("FLAG")
+        while _FLAG_START.match(text.text, at, end):
+            match = flag_token.match(text.text, at, end)
+            assert match is not None, "a flag starts with two dashes"
+            stop = match.end()
+            name, equals, _ = match[0][2:].partition("=")
+            value_at = at + 2 + len(name) + 1
+            value = self._unquoted(text.text[value_at:stop]) if equals else None
+            flags.append(
+                Flag(text.span(at, stop), self._unquoted(name), value, text.span(value_at, stop) if equals else None)
+            )
+            at = _skip(text.text, stop, end)
+        if text.text.startswith("--", at) and (at + 2 >= end or text.text[at + 2] in BLANK):
+            at = _skip(text.text, at + 2, end)
+        return tuple(flags), at
+
+    @staticmethod
+    def _unquoted(text: str) -> str:
+        # BuildKit takes a backslash here whatever the escape directive says (parser/split_command.go).
+        if "\\" not in text and "'" not in text and '"' not in text:
+            return text
+        out, quote, skip = [], "", False
+        for char in text:
+            if skip:
+                out.append(char)
+                skip = False
+            elif char == "\\":
+                skip = True
+            elif char == quote:
+                quote = ""
+            elif not quote and char in "'\"":
+                quote = char
+            else:
+                out.append(char)
+        return "".join(out)
+
+    def _check_flags(self, name: str, flags: tuple[Flag, ...]) -> None:
+        allowed = FLAGS.get(name, ())
+        seen = set()
+        for flag in flags:
+            if flag.name not in allowed:
+                self.problem(flag.span, f"{name} has no flag `--{flag.name}`{_nearest('--' + flag.name, ['--' + a for a in allowed])}")
+            elif flag.name in seen and flag.name not in REPEATABLE_FLAGS:
+                self.problem(flag.span, f"`--{flag.name}` stands twice: give it once")
+            elif flag.name in BOOLEAN_FLAGS:
+                if (flag.value or "true").lower() not in ("true", "false"):
+                    self.problem(flag.span, f"`--{flag.name}` is `true` or `false`, not `{flag.value}`")
+            elif flag.value is None:
+                self.problem(flag.span, f"`--{flag.name}` needs a value: write `--{flag.name}=…`")
+            seen.add(flag.name)
+
+    # --- argument shapes
+
+    def _parse(self, start: str, text: Mapped, at: int, end: int) -> lalr.Tree:
+        return self.grammar.parse(start, text.text, at, end)
+
+    def _exec(self, text: Mapped, at: int, end: int) -> ExecForm | None:
+        """The exec form, or None where the text is for the shell."""
+        if not text.text.startswith("[", at):
+            return None
+        try:
+            _, tokens = self._parse("exec", text, at, end)
+        except lalr.Mismatch:
+            if _is_json_list(text.text[at:end]):
+                raise SyntaxProblem("an exec form may hold nothing but strings in double quotes", at, end) from None
+            return None
+        items = []
+        for _, start, stop in tokens:
+            items.append(Item(text.span(start, stop), _json_string(text.text[start:stop])))  # type: ignore[arg-type]
+        return ExecForm(text.span(at, end), tuple(items))
+
+    def _form(self, text: Mapped, at: int, end: int) -> ExecForm | ShellForm:
+        return self._exec(text, at, end) or ShellForm(text.span(at, end), text.slice(at, end))
+
+    def _words(self, text: Mapped, at: int, end: int) -> tuple[tuple[Word, ...], bool]:
+        form = self._exec(text, at, end)
+        if form is not None:
+            return tuple([Word(item.span, item.value) for item in form.items]), True
+        if at >= end:
+            return (), False
+        _, tokens = self._parse("words", text, at, end)
+        return tuple([_word(text, start, stop) for _, start, stop in tokens]), False  # type: ignore[misc,arg-type]
+
+    # --- instructions
+
+    def _from(self, kind: type[From], body: Any, line: Line, at: int, end: int) -> Instruction:
+        text = line.text
+        try:
+            _, tokens = self._parse("base", text, at, end)
+        except lalr.Mismatch:
+            raise SyntaxProblem("FROM takes an image, and `AS name` if the stage has one", min(at, end), end) from None
+        words = [_word(text, start, stop) for _, start, stop in tokens]  # type: ignore[misc,arg-type]
+        alias = words[2] if len(words) == 3 else None
+        if alias is not None and not _STAGE_NAME.fullmatch(alias.text.lower()):
+            self.problem(alias.span, f"`{alias.text}` cannot name a stage: use a letter, then letters, digits, `-`, `_` or `.`")
+        return kind(*body, words[0], alias)
+
+    def _command(self, kind: type[Run], body: Any, line: Line, at: int, end: int) -> Instruction:
+        if at >= end:
+            if kind.name == "RUN":
+                # BuildKit takes a RUN without a command for one that runs nothing.
+                return kind(*body, ShellForm(line.text.span(at, end), Mapped("", ((0, body[0].end),))))
+            raise SyntaxProblem(f"{kind.name} needs a command", at, end)
+        return kind(*body, self._form(line.text, at, end))
+
+    _run = _cmd = _entrypoint = _command
+
+    def _shell(self, kind: type[Shell], body: Any, line: Line, at: int, end: int) -> Instruction:
+        form = self._form(line.text, at, end)
+        if not isinstance(form, ExecForm) or not form.items:
+            raise SyntaxProblem('SHELL takes a list such as ["/bin/bash", "-c"]', at, end)
+        return kind(*body, form)
+
+    def _transfer(self, kind: type[Copy], body: Any, line: Line, at: int, end: int) -> Instruction:
+        words, json = self._words(line.text, at, end)
+        if len(words) < 2:
+            raise SyntaxProblem(f"{kind.name} needs at least one source and a destination", at, end)
+        return kind(*body, words[:-1], words[-1], json)
+
+    _copy = _add = _transfer
+
+    def _pairs(self, kind: type[Env], body: Any, line: Line, at: int, end: int) -> Instruction:
+        text = line.text
+        if at >= end:
+            raise SyntaxProblem(f"{kind.name} needs at least one `key=value`", at, end)
+        try:
+            form, tokens = self._parse("pairs", text, at, end)
+        except lalr.Mismatch as mismatch:
+            stop = mismatch.offset
+            while stop < end and text.text[stop] not in BLANK:
+                stop += 1
+            word = text.text[mismatch.offset : stop]
+            raise SyntaxProblem(f"`{word}` has no `=`: {kind.name} takes `key=value` pairs", mismatch.offset, stop) from None
+        if form == "legacy_pair":
+            if len(tokens) < 2:
+                raise SyntaxProblem(f"`{text.text[at:end]}` has no value: write `{kind.name} {text.text[at:end]}=…`", at, end)
+            (_, start, stop), (_, rest, rest_end) = tokens  # type: ignore[misc]
+            pair = KeyValue(text.span(start, rest_end), _word(text, start, stop), _word(text, rest, rest_end))
+            return kind(*body, (pair,), True)
+        pairs = tuple([self._key_value(text, start, stop) for _, start, stop in tokens])  # type: ignore[misc,arg-type]
+        for pair in pairs:
+            if not pair.key.text:
+                raise SyntaxProblem(f"a name is missing before `=` in {kind.name}", at, end)
+        return kind(*body, pairs, False)
+
+    _env = _label = _pairs
+
+    def _key_value(self, text: Mapped, start: int, stop: int) -> KeyValue:
+        if text.text[stop - 1] == self.escape and text.text[start:stop].count(self.escape) % 2 == 1 and stop == len(text.text):
+            stop -= 1
+        equals = text.text.find("=", start, stop)
+        if equals < 0:
+            return KeyValue(text.span(start, stop), _word(text, start, stop))
+        return KeyValue(text.span(start, stop), _word(text, start, equals), _word(text, equals + 1, stop))
+
+    def _arg(self, kind: type[Arg], body: Any, line: Line, at: int, end: int) -> Instruction:
+        if at >= end:
+            raise SyntaxProblem("ARG needs a name", at, end)
+        _, tokens = self._parse("names", line.text, at, end)
+        pairs = tuple([self._key_value(line.text, start, stop) for _, start, stop in tokens])  # type: ignore[misc,arg-type]
+        for pair in pairs:
+            if not pair.key.text:
+                raise SyntaxProblem("a name is missing before `=` in ARG", at, end)
+        return kind(*body, pairs, False)
+
+    def _list(self, kind: type[Expose], body: Any, line: Line, at: int, end: int) -> Instruction:
+        words, json = self._words(line.text, at, end)
+        if not words:
+            raise SyntaxProblem(f"{kind.name} needs at least one {'port' if kind.name == 'EXPOSE' else 'path'}", at, end)
+        return kind(*body, words, json)
+
+    _volume = _list
+
+    def _expose(self, kind: type[Expose], body: Any, line: Line, at: int, end: int) -> Instruction:
+        if at >= end:
+            raise SyntaxProblem("EXPOSE needs at least one port", at, end)
+        _, tokens = self._parse("words", line.text, at, end)
+        return kind(*body, tuple([_word(line.text, start, stop) for _, start, stop in tokens]), False)  # type: ignore[misc,arg-type]
+
+    def _value(self, kind: type[User], body: Any, line: Line, at: int, end: int) -> Instruction:
+        if at >= end:
+            raise SyntaxProblem(f"{kind.name} needs a value", at, end)
+        return kind(*body, _word(line.text, at, end))
+
+    _user = _workdir = _stopsignal = _maintainer = _value
+
+    def _healthcheck(self, kind: type[Healthcheck], body: Any, line: Line, at: int, end: int) -> Instruction:
+        text = line.text
+        if at >= end:
+            raise SyntaxProblem("HEALTHCHECK needs `CMD command` or `NONE`", at, end)
+        _, tokens = self._parse("health", text, at, end)
+        _, start, stop = tokens[0]  # type: ignore[misc]
+        word = _word(text, start, stop)  # type: ignore[arg-type]
+        form = self._form(text, tokens[1][1], end) if len(tokens) > 1 else None  # type: ignore[misc,arg-type]
+        verb = word.text.upper()
+        if verb == "NONE":
+            if form is not None:
+                raise SyntaxProblem("HEALTHCHECK NONE takes no arguments", at, end)
+        elif verb != "CMD":
+            raise SyntaxProblem(f"HEALTHCHECK is followed by `CMD` or `NONE`, not by `{word.text}`", at, stop)  # type: ignore[arg-type]
+        elif form is None or (isinstance(form, ExecForm) and not form.items):
+            raise SyntaxProblem("HEALTHCHECK CMD needs a command", at, end)
+        for flag in body[2]:
+            if flag.name == "retries":
+                if flag.value and not re.fullmatch(r"\+?\d+", flag.value):
+                    self.problem(flag.span, f"`--retries` is a whole number, not `{flag.value}`")
+            elif flag.value and flag.name in FLAGS["HEALTHCHECK"] and not _DURATION.fullmatch(flag.value):
+                self.problem(flag.span, f"`--{flag.name}` is a duration such as `30s` or `1m30s`, not `{flag.value}`")
+        return kind(*body, word, form)
+
+    def _onbuild(self, kind: type[OnBuild], body: Any, line: Line, at: int, end: int) -> Instruction:
+        if at >= end:
+            raise SyntaxProblem("ONBUILD needs an instruction", at, end)
+        span = Span(line.text.offset(at), body[0].end)
+        inner = self._read(line, at, end, span, ())
+        if inner.name in ("ONBUILD", "FROM", "MAINTAINER"):
+            self.problem(inner.keyword.span, f"ONBUILD cannot hold {inner.name}")
+        return kind(*body, inner)
+
+    # --- the file as a whole
+
+    def whole_file(self, instructions: tuple[Instruction, ...], source: Source) -> None:
+        """What is wrong with the order of instructions."""
+        if not instructions:
+            self.problem(Span(0, 0), "the file has no instructions")
+            return
+        for instruction in instructions:
+            if isinstance(instruction, From):
+                return
+            if not isinstance(instruction, Arg | Unknown):
+                self.problem(instruction.keyword.span, f"{instruction.name} stands before the first FROM; only ARG may")
+                return
+        if all(isinstance(instruction, Arg) for instruction in instructions):
+            self.problem(instructions[0].keyword.span, "the file has no FROM, so there is no stage to build")
+
+
+def _skip(text: str, at: int, end: int) -> int:
+    while at < end and text[at] in BLANK:
+        at += 1
+    return at
+
+
+def _word(text: Mapped, start: int, stop: int) -> Word:
+    span = text.span(start, stop)
+    if span.end - span.start == stop - start:
+        return Word(span, text.text[start:stop])
+    return Word(span, text.text[start:stop], text.slice(start, stop).pieces)
+
+
+def _unknown(keyword: str) -> str:
+    return f"`{keyword}` is not an instruction{_nearest(keyword.upper(), list(INSTRUCTIONS))}"
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, names, 1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _is_json_list(text: str) -> bool:
+    import json
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        return isinstance(json.loads(text, parse_constant=refuse), list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _json_string(text: str) -> str:
+    if "\\" not in text:
+        return text[1:-1]
+    import json
+
+    return str(json.loads(text))

@@ -1,0 +1,153 @@
+"""A file's text and places in it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from dfkit._record import record
+
+
+@record
+class Span:
+    """A half-open range of offsets into `Source.text`, in code points. The only kind of position in the core."""
+
+    start: int
+    end: int
+
+    def __contains__(self, offset: int) -> bool:
+        return self.start <= offset < self.end
+
+    def covers(self, other: Span) -> bool:
+        """Whether `other` lies inside this span."""
+        return self.start <= other.start and other.end <= self.end
+
+    def touches(self, other: Span) -> bool:
+        """Whether the two share a character; an empty span touches what it stands strictly inside of, or another at its place."""
+        if self.start == self.end or other.start == other.end:
+            return self == other or self.start < other.start < self.end or other.start < self.start < other.end
+        return self.start < other.end and other.start < self.end
+
+
+@record
+class Position:
+    """A line and a column as people count them: from 1, columns in code points."""
+
+    line: int
+    column: int
+
+
+class Source:
+    """The text of one file; trees and findings point into it.
+
+    `text` holds every character of the file: byte order mark and carriage returns stay, bytes that are not UTF-8 are kept as
+    surrogates (PEP 383), so `encode()` gives the file back.
+    """
+
+    __slots__ = ("_lines", "name", "text")
+
+    def __init__(self, text: str, name: str = "Dockerfile") -> None:
+        self.text = text
+        self.name = name
+        self._lines: list[int] | None = None
+
+    @classmethod
+    def decode(cls, data: bytes, name: str = "Dockerfile") -> Source:
+        """A source from a file's bytes."""
+        return cls(data.decode("utf-8", "surrogateescape"), name)
+
+    def encode(self) -> bytes:
+        """The file's bytes."""
+        return self.text.encode("utf-8", "surrogateescape")
+
+    @property
+    def line_starts(self) -> list[int]:
+        """The offset of each line's first character; lines end with a line feed only, as BuildKit counts them."""
+        if self._lines is None:
+            starts = [0]
+            find = self.text.find
+            at = find("\n") + 1
+            while at:
+                starts.append(at)
+                at = find("\n", at) + 1
+            self._lines = starts
+        return self._lines
+
+    def position(self, offset: int) -> Position:
+        """The line and column of an offset."""
+        starts = self.line_starts
+        line = bisect_right(starts, offset)
+        return Position(line, offset - starts[line - 1] + 1)
+
+    def line(self, number: int) -> Span:
+        """The span of a line (counted from 1), without its line end."""
+        starts = self.line_starts
+        start = starts[number - 1]
+        end = starts[number] - 1 if number < len(starts) else len(self.text)
+        if end > start and self.text[end - 1] == "\r":
+            end -= 1
+        return Span(start, end)
+
+    def slice(self, span: Span) -> str:
+        """The text of a span."""
+        return self.text[span.start : span.end]
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r}, {len(self.text)} characters)"
+
+
+class Mapped:
+    """Text put together from pieces of a source, which knows where each character came from.
+
+    A RUN's script is what is left when continuations and the comments between them are taken out; a finding in it must still
+    point at the right characters of the file. `pieces` is `((offset in text, offset in source), …)` in ascending order, the first
+    at 0.
+    """
+
+    __slots__ = ("_sources", "_starts", "text")
+
+    def __init__(self, text: str, pieces: tuple[tuple[int, int], ...]) -> None:
+        self.text = text
+        self._starts = [start for start, _ in pieces]
+        self._sources = [source for _, source in pieces]
+
+    @classmethod
+    def plain(cls, source: Source, span: Span) -> Mapped:
+        """The characters of one span, as they stand."""
+        return cls(source.slice(span), ((0, span.start),))
+
+    @property
+    def pieces(self) -> tuple[tuple[int, int], ...]:
+        """Where the pieces start, in the text and in the source."""
+        return tuple(zip(self._starts, self._sources, strict=True))
+
+    def offset(self, at: int) -> int:
+        """The source offset of a character of the text."""
+        piece = bisect_right(self._starts, at) - 1
+        return self._sources[piece] + at - self._starts[piece]
+
+    def span(self, start: int, end: int) -> Span:
+        """The span of the source that `text[start:end]` was made from."""
+        if start >= end:
+            at = self.offset(start - 1) + 1 if start == len(self.text) and start else self.offset(start)
+            return Span(at, at)
+        return Span(self.offset(start), self.offset(end - 1) + 1)
+
+    def slice(self, start: int, end: int) -> Mapped:
+        """A part of the text with its own map."""
+        first = bisect_right(self._starts, start) - 1
+        last = bisect_right(self._starts, max(start, end - 1)) - 1
+        pieces = [(0, self._sources[first] + start - self._starts[first])]
+        pieces += [(self._starts[i] - start, self._sources[i]) for i in range(first + 1, last + 1)]
+        return Mapped(self.text[start:end], tuple(pieces))
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapped) and self.text == other.text and self.pieces == other.pieces
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Mapped({self.text!r})"
