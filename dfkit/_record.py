@@ -9,7 +9,7 @@ that needs sixty of them starts as fast as one that needs none.
     ...     y: int = 0
     >>> Point(1)
     Point(x=1, y=0)
-    >>> Point(1) == Point(1, 0), Point(1).replace(y=2)
+    >>> Point(1) == Point(1, 0), replace(Point(1), y=2)
     (True, Point(x=1, y=2))
 
 Fields are the annotations, those of the base classes first. A default must be immutable: it is shared. A subclass that gives a
@@ -67,12 +67,8 @@ class Record:
     def _values(self) -> tuple[Any, ...]:
         return tuple([getattr(self, name) for name in self._fields])
 
-    def replace(self, **changes: Any) -> Any:
-        """A copy with some fields changed."""
-        return type(self)(**{name: getattr(self, name) for name in self._fields} | changes)
-
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._values()))
@@ -118,3 +114,9 @@ def record(cls: type[T]) -> type[T]:
     made.__qualname__ = cls.__qualname__
     made._setters = tuple(getattr(made, name).__set__ for name in fields)  # type: ignore[attr-defined]
     return made
+
+
+def replace(record: T, **changes: Any) -> T:
+    """A copy of a record with some fields changed."""
+    fields = record._fields  # type: ignore[attr-defined]
+    return type(record)(**{name: getattr(record, name) for name in fields} | changes)

@@ -14,8 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dfkit.syntax.tables import Table
 
-    Token = tuple[str, int, int]
-    Tree = tuple[str, list["Tree | Token"]]
+    Tree = tuple[str, int, int, "list[Tree]"]
 
 
 class Mismatch(Exception):
@@ -57,15 +56,16 @@ class Parser:
         return pattern if self._escape == "\\" else pattern.replace("\\\\", self._escape)
 
     def parse(self, start: str, text: str, at: int = 0, size: int | None = None) -> Tree:
-        """The tree of `text[at:size]` from one of the grammar's start rules: `(rule, children)`, tokens as `(terminal, start, end)`.
+        """The tree of `text[at:size]` from one of the grammar's start rules: `(rule, start, end, children)`.
 
+        Tokens are trees without children, under their terminal's upper-case name; start and end are offsets into `text`.
         Raises `Mismatch` if the text does not fit.
         """
         table = self._table
         states, lexers, skip = table["states"], self._lexers, self._skip
         end = table["ends"][start]
         stack = [table["starts"][start]]
-        values: list[Tree | Token | list[Tree | Token]] = []
+        values: list[list[Tree]] = []
         size = len(text) if size is None else size
         while True:
             # A state that can only reduce does so before the next token is read: the state below it knows better which
@@ -73,7 +73,7 @@ class Parser:
             while (sure := self._sure[stack[-1]]) >= 0:
                 self._reduce(sure, stack, values)
                 if stack[-1] == end and at == size:
-                    return self._result(start, values)
+                    return values[-1][0]
             if skip is not None and (blank := skip(text, at, size)):
                 at = blank.end()
             state = stack[-1]
@@ -87,35 +87,30 @@ class Parser:
             while True:
                 state = stack[-1]
                 if state == end and terminal == "$END":
-                    return self._result(start, values)
+                    return values[-1][0]
                 action = states[state].get(terminal)
                 if action is None:
                     raise Mismatch(at, _terminals(states[state]))
                 kind, argument = action
                 if kind != REDUCE:
                     stack.append(argument)
-                    values.append((terminal, at, stop))
+                    values.append([(terminal, at, stop, [])])
                     break
                 self._reduce(argument, stack, values)
             at = stop
 
-    def _reduce(self, rule: int, stack: list[int], values: list[Tree | Token | list[Tree | Token]]) -> None:
+    def _reduce(self, rule: int, stack: list[int], values: list[list[Tree]]) -> None:
         origin, count, kept, made = self._table["rules"][rule]
-        children: list[Tree | Token] = []
+        children: list[Tree] = []
         if count:
             for value, keep in zip(values[-count:], kept, strict=True):
-                if isinstance(value, list):
+                if keep:
                     children += value
-                elif keep:
-                    children.append(value)
             del stack[-count:], values[-count:]
-        values.append((made, children) if made else children)
+        if made:
+            children = [(made, children[0][1] if children else 0, children[-1][2] if children else 0, children)]
+        values.append(children)
         stack.append(self._table["states"][stack[-1]][origin][1])
-
-    @staticmethod
-    def _result(start: str, values: list[Tree | Token | list[Tree | Token]]) -> Tree:
-        tree = values[-1]
-        return tree if isinstance(tree, tuple) and len(tree) == 2 else (start, tree if isinstance(tree, list) else [tree])
 
 
 def _only_reduction(row: dict[str, tuple[int, int]]) -> int:

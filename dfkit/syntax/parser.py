@@ -14,6 +14,7 @@ from dfkit.syntax.nodes import (
     Add,
     Arg,
     Cmd,
+    Comment,
     Copy,
     Dockerfile,
     Entrypoint,
@@ -23,6 +24,7 @@ from dfkit.syntax.nodes import (
     Flag,
     From,
     Healthcheck,
+    Heredoc,
     Instruction,
     Item,
     KeyValue,
@@ -45,6 +47,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
+
+    Head = tuple[Span, Word, tuple[Flag, ...], tuple[Comment, ...], tuple[Heredoc, ...]]
 
 RULE, CODE = "syntax-error", "DF1000"
 
@@ -123,14 +127,13 @@ class _Reader:
             self.problem(text.span(start, end), f"the heredoc `{name}` has no end: no line below is `{name}` alone")
         return self._read(line, start, end, Span(text.offset(start) if end else line.end, line.end), line.comments)
 
-    def _read(self, line: Line, start: int, end: int, span: Span, comments: tuple[Any, ...]) -> Instruction:
+    def _read(self, line: Line, start: int, end: int, span: Span, comments: tuple[Comment, ...]) -> Instruction:
         text = line.text
         match = _KEYWORD.match(text.text, start, end)
         stop = match.end() if match else end
         keyword = _word(text, start, stop)
         name = keyword.text.upper()
         at = _skip(text.text, stop, end)
-        head = (span, keyword)
         try:
             kind = INSTRUCTIONS.get(name)
             if kind is None:
@@ -138,13 +141,14 @@ class _Reader:
             flags: tuple[Flag, ...] = ()
             if text.text.startswith("--", at):
                 flags, at = self._flags(text, at, end)
-            body = (*head, flags, comments, line.heredocs)
-            node = getattr(self, f"_{name.lower()}")(kind, body, line, at, end)
-            self._check_flags(name, node.flags)
+            head = (span, keyword, flags, comments, line.heredocs)
+            node: Instruction = getattr(self, f"_{name.lower()}")(kind, head, line, at, end)
+            self._check_flags(name, flags)
         except SyntaxProblem as problem:
             self.problem(text.span(problem.start, max(problem.end, problem.start)), str(problem))
-            return Unknown(*head, (), comments, line.heredocs, text.slice(at, end) if at < end else Mapped("", ((0, span.end),)))
-        return node  # type: ignore[no-any-return]
+            rest = text.slice(at, end) if at < end else Mapped("", ((0, span.end),))
+            return Unknown(span, keyword, (), comments, line.heredocs, rest)
+        return node
 
     # --- flags
 
@@ -203,8 +207,9 @@ class _Reader:
 
     # --- argument shapes
 
-    def _parse(self, start: str, text: Mapped, at: int, end: int) -> lalr.Tree:
-        return self.grammar.parse(start, text.text, at, end)
+    def _parse(self, shape: str, text: Mapped, at: int, end: int) -> tuple[str, list[lalr.Tree]]:
+        name, _, _, tokens = self.grammar.parse(shape, text.text, at, end)
+        return name, tokens
 
     def _exec(self, text: Mapped, at: int, end: int) -> ExecForm | None:
         """The exec form, or None where the text is for the shell."""
@@ -217,8 +222,8 @@ class _Reader:
                 raise SyntaxProblem("an exec form may hold nothing but strings in double quotes", at, end) from None
             return None
         items = []
-        for _, start, stop in tokens:
-            items.append(Item(text.span(start, stop), _json_string(text.text[start:stop])))  # type: ignore[arg-type]
+        for _, start, stop, _ in tokens:
+            items.append(Item(text.span(start, stop), _json_string(text.text[start:stop])))
         return ExecForm(text.span(at, end), tuple(items))
 
     def _form(self, text: Mapped, at: int, end: int) -> ExecForm | ShellForm:
@@ -231,47 +236,47 @@ class _Reader:
         if at >= end:
             return (), False
         _, tokens = self._parse("words", text, at, end)
-        return tuple([_word(text, start, stop) for _, start, stop in tokens]), False  # type: ignore[misc,arg-type]
+        return tuple([_word(text, start, stop) for _, start, stop, _ in tokens]), False
 
     # --- instructions
 
-    def _from(self, kind: type[From], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _from(self, kind: type[From], head: Head, line: Line, at: int, end: int) -> Instruction:
         text = line.text
         try:
             _, tokens = self._parse("base", text, at, end)
         except lalr.Mismatch:
             raise SyntaxProblem("FROM takes an image, and `AS name` if the stage has one", min(at, end), end) from None
-        words = [_word(text, start, stop) for _, start, stop in tokens]  # type: ignore[misc,arg-type]
+        words = [_word(text, start, stop) for _, start, stop, _ in tokens]
         alias = words[2] if len(words) == 3 else None
         if alias is not None and not _STAGE_NAME.fullmatch(alias.text.lower()):
             self.problem(alias.span, f"`{alias.text}` cannot name a stage: use a letter, then letters, digits, `-`, `_` or `.`")
-        return kind(*body, words[0], alias)
+        return kind(*head, words[0], alias)
 
-    def _command(self, kind: type[Run], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _command(self, kind: type[Run], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             if kind.name == "RUN":
                 # BuildKit takes a RUN without a command for one that runs nothing.
-                return kind(*body, ShellForm(line.text.span(at, end), Mapped("", ((0, body[0].end),))))
+                return kind(*head, ShellForm(line.text.span(at, end), Mapped("", ((0, head[0].end),))))
             raise SyntaxProblem(f"{kind.name} needs a command", at, end)
-        return kind(*body, self._form(line.text, at, end))
+        return kind(*head, self._form(line.text, at, end))
 
     _run = _cmd = _entrypoint = _command
 
-    def _shell(self, kind: type[Shell], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _shell(self, kind: type[Shell], head: Head, line: Line, at: int, end: int) -> Instruction:
         form = self._form(line.text, at, end)
         if not isinstance(form, ExecForm) or not form.items:
             raise SyntaxProblem('SHELL takes a list such as ["/bin/bash", "-c"]', at, end)
-        return kind(*body, form)
+        return kind(*head, form)
 
-    def _transfer(self, kind: type[Copy], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _transfer(self, kind: type[Copy], head: Head, line: Line, at: int, end: int) -> Instruction:
         words, json = self._words(line.text, at, end)
         if len(words) < 2:
             raise SyntaxProblem(f"{kind.name} needs at least one source and a destination", at, end)
-        return kind(*body, words[:-1], words[-1], json)
+        return kind(*head, words[:-1], words[-1], json)
 
     _copy = _add = _transfer
 
-    def _pairs(self, kind: type[Env], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _pairs(self, kind: type[Env], head: Head, line: Line, at: int, end: int) -> Instruction:
         text = line.text
         if at >= end:
             raise SyntaxProblem(f"{kind.name} needs at least one `key=value`", at, end)
@@ -286,14 +291,14 @@ class _Reader:
         if form == "legacy_pair":
             if len(tokens) < 2:
                 raise SyntaxProblem(f"`{text.text[at:end]}` has no value: write `{kind.name} {text.text[at:end]}=…`", at, end)
-            (_, start, stop), (_, rest, rest_end) = tokens  # type: ignore[misc]
+            (_, start, stop, _), (_, rest, rest_end, _) = tokens
             pair = KeyValue(text.span(start, rest_end), _word(text, start, stop), _word(text, rest, rest_end))
-            return kind(*body, (pair,), True)
-        pairs = tuple([self._key_value(text, start, stop) for _, start, stop in tokens])  # type: ignore[misc,arg-type]
+            return kind(*head, (pair,), True)
+        pairs = tuple([self._key_value(text, start, stop) for _, start, stop, _ in tokens])
         for pair in pairs:
             if not pair.key.text:
                 raise SyntaxProblem(f"a name is missing before `=` in {kind.name}", at, end)
-        return kind(*body, pairs, False)
+        return kind(*head, pairs, False)
 
     _env = _label = _pairs
 
@@ -305,69 +310,69 @@ class _Reader:
             return KeyValue(text.span(start, stop), _word(text, start, stop))
         return KeyValue(text.span(start, stop), _word(text, start, equals), _word(text, equals + 1, stop))
 
-    def _arg(self, kind: type[Arg], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _arg(self, kind: type[Arg], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem("ARG needs a name", at, end)
         _, tokens = self._parse("names", line.text, at, end)
-        pairs = tuple([self._key_value(line.text, start, stop) for _, start, stop in tokens])  # type: ignore[misc,arg-type]
+        pairs = tuple([self._key_value(line.text, start, stop) for _, start, stop, _ in tokens])
         for pair in pairs:
             if not pair.key.text:
                 raise SyntaxProblem("a name is missing before `=` in ARG", at, end)
-        return kind(*body, pairs, False)
+        return kind(*head, pairs, False)
 
-    def _list(self, kind: type[Expose], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _list(self, kind: type[Expose], head: Head, line: Line, at: int, end: int) -> Instruction:
         words, json = self._words(line.text, at, end)
         if not words:
             raise SyntaxProblem(f"{kind.name} needs at least one {'port' if kind.name == 'EXPOSE' else 'path'}", at, end)
-        return kind(*body, words, json)
+        return kind(*head, words, json)
 
     _volume = _list
 
-    def _expose(self, kind: type[Expose], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _expose(self, kind: type[Expose], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem("EXPOSE needs at least one port", at, end)
         _, tokens = self._parse("words", line.text, at, end)
-        return kind(*body, tuple([_word(line.text, start, stop) for _, start, stop in tokens]), False)  # type: ignore[misc,arg-type]
+        return kind(*head, tuple([_word(line.text, start, stop) for _, start, stop, _ in tokens]), False)
 
-    def _value(self, kind: type[User], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _value(self, kind: type[User], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem(f"{kind.name} needs a value", at, end)
-        return kind(*body, _word(line.text, at, end))
+        return kind(*head, _word(line.text, at, end))
 
     _user = _workdir = _stopsignal = _maintainer = _value
 
-    def _healthcheck(self, kind: type[Healthcheck], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _healthcheck(self, kind: type[Healthcheck], head: Head, line: Line, at: int, end: int) -> Instruction:
         text = line.text
         if at >= end:
             raise SyntaxProblem("HEALTHCHECK needs `CMD command` or `NONE`", at, end)
         _, tokens = self._parse("health", text, at, end)
-        _, start, stop = tokens[0]  # type: ignore[misc]
-        word = _word(text, start, stop)  # type: ignore[arg-type]
-        form = self._form(text, tokens[1][1], end) if len(tokens) > 1 else None  # type: ignore[misc,arg-type]
+        _, start, stop, _ = tokens[0]
+        word = _word(text, start, stop)
+        form = self._form(text, tokens[1][1], end) if len(tokens) > 1 else None
         verb = word.text.upper()
         if verb == "NONE":
             if form is not None:
                 raise SyntaxProblem("HEALTHCHECK NONE takes no arguments", at, end)
         elif verb != "CMD":
-            raise SyntaxProblem(f"HEALTHCHECK is followed by `CMD` or `NONE`, not by `{word.text}`", at, stop)  # type: ignore[arg-type]
+            raise SyntaxProblem(f"HEALTHCHECK is followed by `CMD` or `NONE`, not by `{word.text}`", at, stop)
         elif form is None or (isinstance(form, ExecForm) and not form.items):
             raise SyntaxProblem("HEALTHCHECK CMD needs a command", at, end)
-        for flag in body[2]:
+        for flag in head[2]:
             if flag.name == "retries":
                 if flag.value and not re.fullmatch(r"\+?\d+", flag.value):
                     self.problem(flag.span, f"`--retries` is a whole number, not `{flag.value}`")
             elif flag.value and flag.name in FLAGS["HEALTHCHECK"] and not _DURATION.fullmatch(flag.value):
                 self.problem(flag.span, f"`--{flag.name}` is a duration such as `30s` or `1m30s`, not `{flag.value}`")
-        return kind(*body, word, form)
+        return kind(*head, word, form)
 
-    def _onbuild(self, kind: type[OnBuild], body: Any, line: Line, at: int, end: int) -> Instruction:
+    def _onbuild(self, kind: type[OnBuild], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem("ONBUILD needs an instruction", at, end)
-        span = Span(line.text.offset(at), body[0].end)
+        span = Span(line.text.offset(at), head[0].end)
         inner = self._read(line, at, end, span, ())
         if inner.name in ("ONBUILD", "FROM", "MAINTAINER"):
             self.problem(inner.keyword.span, f"ONBUILD cannot hold {inner.name}")
-        return kind(*body, inner)
+        return kind(*head, inner)
 
     # --- the file as a whole
 

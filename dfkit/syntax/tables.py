@@ -58,7 +58,7 @@ def load(grammar: str) -> Table:
             return marshal.loads(file.read())  # type: ignore[no-any-return]
     except (OSError, ValueError, EOFError):
         table = make(text.decode(), STARTS[grammar])
-        _data.write(path, marshal.dumps(table))
+        _data.write(path, marshal.dumps(table))  # type: ignore[arg-type]
         return table
 
 

@@ -23,7 +23,7 @@ SEVERITIES: tuple[Severity, ...] = (ERROR, WARNING, INFO, STYLE)
 
 def at_least(severity: Severity, threshold: str) -> bool:
     """Whether a severity reaches a threshold; nothing reaches `"none"`."""
-    return threshold != "none" and SEVERITIES.index(severity) <= SEVERITIES.index(threshold)  # type: ignore[arg-type]
+    return threshold != "none" and SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
 
 
 @record
