@@ -34,10 +34,11 @@ class Line:
     """One logical line that holds an instruction.
 
     `text` is the line with continuations and the comments between them removed, white space around it kept on the right;
-    `end` is the offset after its last character, line end and heredoc bodies apart.
+    `start` and `end` are offsets into the source, heredoc bodies included, the last line end not.
     """
 
     text: Mapped
+    start: int
     end: int
     comments: tuple[Comment, ...]
     heredocs: tuple[Heredoc, ...]
@@ -144,6 +145,7 @@ class _Scanner:
         parts: list[str] = []
         pieces: list[tuple[int, int]] = []
         length = 0
+        first = start
         last = end
         blanks: list[Span] = []
         size = len(self.text)
@@ -180,7 +182,7 @@ class _Scanner:
                 heredocs.append(heredoc)
                 if heredoc.end_marker.start == heredoc.end_marker.end:
                     unterminated.append(heredoc.name)
-        self.lines.append(Line(text, last, comments, tuple(heredocs), tuple(unterminated), tuple(blanks)))
+        self.lines.append(Line(text, first, last, comments, tuple(heredocs), tuple(unterminated), tuple(blanks)))
 
     def _heredoc(self, marker: Span, match: re.Match[str]) -> Heredoc:
         descriptor, dash, word = match.groups()

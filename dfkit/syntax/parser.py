@@ -125,7 +125,12 @@ class _Reader:
         end = len(text.text.rstrip(BLANK))
         for name in line.open_heredocs:
             self.problem(text.span(start, end), f"the heredoc `{name}` has no end: no line below is `{name}` alone")
-        return self._read(line, start, end, Span(text.offset(start) if end else line.end, line.end), line.comments)
+        if not end:
+            # A line that holds nothing but an escape character.
+            at = Span(line.start, line.start)
+            self.problem(Span(line.start, line.end), "there is no instruction in this line")
+            return Unknown(Span(line.start, line.end), Word(at, ""), (), line.comments, (), Mapped("", ((0, line.end),)))
+        return self._read(line, start, end, Span(text.offset(start), line.end), line.comments)
 
     def _read(self, line: Line, start: int, end: int, span: Span, comments: tuple[Comment, ...]) -> Instruction:
         text = line.text

@@ -14,7 +14,7 @@ from dfkit import _data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypedDict
+    from typing import Any, TypedDict
 
     Action = tuple[int, int]
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         skip: str
 
 
-FORMAT = 1
+FORMAT = 2
 SHIFT, REDUCE = 0, 1
 STARTS = {
     "dockerfile": ["base", "exec", "words", "pairs", "names", "text", "health", "flags"],
@@ -76,32 +76,40 @@ def make(grammar: str, starts: list[str]) -> Table:
 
     parser = Lark(grammar, parser="lalr", lexer="basic", start=starts, maybe_placeholders=False)
     table = parser.parser.parser._parse_table
-    numbers = {state: number for number, state in enumerate(table.states)}
+    # lark numbers states in the order of a set; numbering them as they are reached makes equal tables for equal grammars.
+    order = [table.start_states[start] for start in starts]
+    numbers = {state: number for number, state in enumerate(order)}
     rules: list[tuple[str, int, tuple[int, ...], str]] = []
     known: dict[object, int] = {}
     states: list[dict[str, tuple[int, int]]] = []
-    for row in table.states.values():
+    for state in order:
         actions: dict[str, tuple[int, int]] = {}
-        for token, (action, argument) in row.items():
-            name = str(token)
+        for name, (action, argument) in sorted((str(token), entry) for token, entry in table.states[state].items()):
             if action is Shift:
+                if argument not in numbers:
+                    numbers[argument] = len(order)
+                    order.append(argument)
                 actions[name] = (SHIFT, numbers[argument])
                 continue
             if argument not in known:
                 known[argument] = len(rules)
-                origin = argument.origin.name.value if hasattr(argument.origin.name, "value") else str(argument.origin.name)
-                kept = tuple(int(not (part.is_term and part.filter_out)) for part in argument.expansion)
-                hidden = origin.startswith("_") or (argument.options.expand1 and sum(kept) == 1 and not argument.alias)
-                rules.append((origin, len(argument.expansion), kept, "" if hidden else str(argument.alias or origin)))
+                rules.append(_rule(argument))
             actions[name] = (REDUCE, known[argument])
         states.append(actions)
     ignored = set(parser.ignore_tokens)
     ordered = sorted(parser.terminals, key=lambda terminal: (-terminal.priority, -terminal.pattern.max_width, terminal.name))
     return {
-        "starts": {name: numbers[state] for name, state in table.start_states.items()},
-        "ends": {name: numbers[state] for name, state in table.end_states.items()},
+        "starts": {start: numbers[table.start_states[start]] for start in starts},
+        "ends": {start: numbers[table.end_states[start]] for start in starts},
         "states": states,
         "rules": rules,
         "terminals": [(terminal.name, terminal.pattern.to_regexp()) for terminal in ordered if terminal.name not in ignored],
         "skip": "|".join(terminal.pattern.to_regexp() for terminal in ordered if terminal.name in ignored),
     }
+
+
+def _rule(rule: Any) -> tuple[str, int, tuple[int, ...], str]:
+    origin = str(getattr(rule.origin.name, "value", rule.origin.name))
+    kept = tuple(int(not (part.is_term and part.filter_out)) for part in rule.expansion)
+    hidden = origin.startswith("_") or (rule.options.expand1 and sum(kept) == 1 and not rule.alias)
+    return origin, len(rule.expansion), kept, "" if hidden else str(rule.alias or origin)
