@@ -1,0 +1,7 @@
+"""`python -m dfkit`."""
+
+from __future__ import annotations
+
+from dfkit.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,85 @@
+"""The command line: find the command, run it, turn what can go wrong into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from dfkit import __version__
+from dfkit.errors import DfkitError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "lint": "say what is wrong with Dockerfiles",
+    "optimize": "print a Dockerfile rewritten for a smaller image and faster rebuilds",
+    "build": "lint, optimize and build an image",
+    "prove": "build the original and the optimized image and compare them",
+    "explain": "say what a rule is about",
+}
+
+INTERRUPTED = 130
+"""What a shell gives for a process that Ctrl-C ended: 128 and the signal's number."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `dfkit` with these arguments (default: the process's) and give its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except DfkitError as error:
+        print(f"dfkit: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("dfkit: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _closed_pipe()
+
+
+def _run(words: list[str]) -> int:
+    name = words[0] if words else "--help"
+    if name in ("-V", "--version"):
+        print(f"dfkit {__version__}")
+        return 0
+    if name in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if words else 2
+    if name not in COMMANDS:
+        raise DfkitError(_unknown(name))
+    from importlib import import_module
+
+    code: int = import_module(f"dfkit.cli.{name}").run(words[1:])
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: dfkit COMMAND [OPTION…]",
+            "",
+            *lines,
+            "",
+            "`dfkit COMMAND --help` says more. Exit codes: 0 clean, 1 findings, 2 wrong use or unreadable input, 3 no engine,",
+            "4 the build failed, 5 not equivalent, 130 interrupted.",
+        ]
+    )
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, 1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    return f"there is no command `{name}`{hint} (`dfkit --help` lists them)"
+
+
+def _closed_pipe() -> int:
+    """Whoever read the output has gone, as `dfkit lint | head` does: nothing is wrong, and Python must not say so at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,80 @@
+"""What the commands' arguments share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from dfkit.errors import UsageError
+from dfkit.text import SEVERITIES
+from dfkit.text.settings import PROFILES
+
+THRESHOLDS = (*SEVERITIES, "none")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence, like all others."""
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(prog=f"dfkit {command}", description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`: argparse would print the whole usage."""
+        raise UsageError(f"{message} (`{self.prog} --help` says more)")
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """The options that choose rules."""
+    group = parser.add_argument_group("rules")
+    group.add_argument("--profile", choices=PROFILES, default="recommended", help="the set of rules (default: %(default)s)")
+    group.add_argument("--select", action="append", default=[], metavar="RULE", help="run this rule too")
+    group.add_argument("--ignore", action="append", default=[], metavar="RULE", help="do not run this rule")
+    group.add_argument("--rules", action="append", default=[], metavar="DIR", help="a folder with more rules")
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """The Dockerfile of commands that take one."""
+    parser.add_argument(
+        "file", nargs="?", default="Dockerfile", help="a Dockerfile, or - for standard input (default: %(default)s)"
+    )
+
+
+def add_build_args(parser: argparse.ArgumentParser) -> None:
+    """Values for ARG."""
+    parser.add_argument(
+        "--build-arg",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="a value for an ARG; without `=` the environment's",
+    )
+
+
+def build_args(pairs: list[str]) -> dict[str, str]:
+    """The values of `--build-arg`; a name alone takes the environment's value, and is left out where there is none."""
+    import os
+
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name:
+            raise UsageError(f"`--build-arg {pair}` has no name: write NAME=VALUE")
+        if equals:
+            values[name] = value
+        elif name in os.environ:
+            values[name] = os.environ[name]
+    return values
+
+
+def colour(stream: object = None) -> bool:
+    """Whether to colour what goes to a stream (default: standard output)."""
+    import os
+
+    stream = sys.stdout if stream is None else stream
+    isatty = getattr(stream, "isatty", None)
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and bool(isatty and isatty())
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn

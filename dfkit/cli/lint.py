@@ -1,0 +1,57 @@
+"""`dfkit lint`."""
+
+from __future__ import annotations
+
+import sys
+
+from dfkit.text import WARNING, at_least
+from dfkit.text.settings import Settings
+from dfkit.workflow.lint import lint_paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def run(arguments: list[str]) -> int:
+    """Lint files and folders; 1 if a finding reaches the threshold."""
+    if arguments and not any(word.startswith("-") and word != "-" for word in arguments):
+        # The common call needs no argument parser, whose import takes longer than linting a file.
+        return _lint(arguments, Settings(), "text", WARNING, [], {})
+    options = _parse(arguments)
+    from dfkit.cli.arguments import build_args
+
+    settings = Settings(
+        profile=options.profile, select=tuple(options.select), ignore=tuple(options.ignore), context=options.context
+    )
+    return _lint(options.paths, settings, options.format, options.failure_threshold, options.rules, build_args(options.build_arg))
+
+
+def _parse(arguments: list[str]) -> Namespace:
+    from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_rules
+
+    parser = Parser("lint", "Say what is wrong with Dockerfiles.")
+    parser.add_argument("paths", nargs="*", default=["."], help="files, folders, or - for standard input (default: this folder)")
+    parser.add_argument("-f", "--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    parser.add_argument(
+        "-t", "--failure-threshold", choices=THRESHOLDS, default=WARNING, metavar="LEVEL",
+        help="exit with 1 from this level on: error, warning, info, style, none (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--context", metavar="DIR", help="the build context (default: the Dockerfile's folder, if it has the files)"
+    )
+    add_build_args(parser)
+    add_rules(parser)
+    return parser.parse_args(arguments)
+
+
+def _lint(
+    paths: list[str], settings: Settings, format_: str, threshold: str, rule_folders: list[str], build_args: dict[str, str]
+) -> int:
+    from importlib import import_module
+
+    reports = list(lint_paths(paths, settings, rule_folders=rule_folders, build_args=build_args))
+    formatter = import_module(f"dfkit.output.{format_}")
+    formatter.write(reports, sys.stdout)
+    failed = any(at_least(each.severity, threshold) for report in reports for each in report.diagnostics)
+    return 1 if failed else 0
