@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from dfkit.errors import UsageError
 from dfkit.text import SEVERITIES
 from dfkit.text.settings import PROFILES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 THRESHOLDS = (*SEVERITIES, "none")
 
@@ -64,17 +67,3 @@ def build_args(pairs: list[str]) -> dict[str, str]:
         elif name in os.environ:
             values[name] = os.environ[name]
     return values
-
-
-def colour(stream: object = None) -> bool:
-    """Whether to colour what goes to a stream (default: standard output)."""
-    import os
-
-    stream = sys.stdout if stream is None else stream
-    isatty = getattr(stream, "isatty", None)
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and bool(isatty and isatty())
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn

@@ -6,7 +6,7 @@ import sys
 
 from dfkit.text import WARNING, at_least
 from dfkit.text.settings import Settings
-from dfkit.workflow.lint import lint_paths
+from dfkit.workflow.lint import lint_paths, selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,10 +48,16 @@ def _parse(arguments: list[str]) -> Namespace:
 def _lint(
     paths: list[str], settings: Settings, format_: str, threshold: str, rule_folders: list[str], build_args: dict[str, str]
 ) -> int:
-    from importlib import import_module
+    rules = selection(settings, rule_folders)
+    reports = list(lint_paths(paths, rules, settings, build_args=build_args))
+    if format_ == "json":
+        from dfkit.output import json
 
-    reports = list(lint_paths(paths, settings, rule_folders=rule_folders, build_args=build_args))
-    formatter = import_module(f"dfkit.output.{format_}")
-    formatter.write(reports, sys.stdout)
+        sys.stdout.write(json.render(reports, rules.catalog))
+    else:
+        from dfkit.output import text
+
+        for line in text.render(reports, rules.catalog, color=text.wants_color(sys.stdout)):
+            print(line)
     failed = any(at_least(each.severity, threshold) for report in reports for each in report.diagnostics)
     return 1 if failed else 0

@@ -88,9 +88,7 @@ def context_use(model: Model, target: Stage, triggers: Triggers | None = None) -
     return ContextUse(tuple(reads), tuple(dict.fromkeys(reasons)))
 
 
-def _base_triggers(
-    stage: Stage, triggers: Triggers | None, model: Model, reads: list[ContextRead], reasons: list[str]
-) -> None:
+def _base_triggers(stage: Stage, triggers: Triggers | None, model: Model, reads: list[ContextRead], reasons: list[str]) -> None:
     known = triggers(stage.image) if triggers is not None and stage.image is not None else None
     if known is None:
         reasons.append(f"the ONBUILD triggers of `{stage.image or stage.from_.image.text}` are not known")

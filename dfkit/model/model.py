@@ -124,9 +124,7 @@ class Model:
             self._scopes[id(instruction)] = scope
             if isinstance(instruction, Arg):
                 names, _ = declare(instruction, scope, names, {}, globals_={}, build_args=self.build_args)
-        return {
-            name: Binding(name, "global", binding.value, binding.span, binding.why) for name, binding in names.items()
-        }
+        return {name: Binding(name, "global", binding.value, binding.span, binding.why) for name, binding in names.items()}
 
     def _base_image(self, word: Word) -> str | None:
         return Scope(self._globals, {}, closed=True, escape=self.dockerfile.escape).expand(word.text)
@@ -152,9 +150,7 @@ class Model:
             for each in (instruction, inner):
                 self._scopes[id(each)] = scope
                 self._states[id(each)] = state
-            names, env = declare(
-                instruction, scope, names, env, globals_=self._globals, build_args=self.build_args
-            )
+            names, env = declare(instruction, scope, names, env, globals_=self._globals, build_args=self.build_args)
             state = after(state, instruction, lambda word, scope=scope: scope.expand(word.text))  # type: ignore[misc]
         self._last[stage.index] = (env, state)
 

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from dfkit.text import Span
 
 PREDEFINED = frozenset(
-    name
-    for upper in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-    for name in (upper, upper.lower())
+    name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY") for name in (upper, upper.lower())
 )
 """ARGs that every stage has without declaring them (BuildKit, dockerfile2llb/convert.go, defaultArgs)."""
 

@@ -103,9 +103,7 @@ def parse(text: str | bytes | Source, name: str = "Dockerfile") -> Dockerfile:
     instructions = tuple([reader.instruction(line) for line in lines.lines])
     reader.whole_file(instructions, source)
     problems = tuple(sorted(reader.problems, key=lambda problem: problem.span.start))
-    return Dockerfile(
-        Span(0, len(source.text)), source, lines.directives, lines.comments, instructions, problems, lines.escape
-    )
+    return Dockerfile(Span(0, len(source.text)), source, lines.directives, lines.comments, instructions, problems, lines.escape)
 
 
 class _Reader:
@@ -167,9 +165,7 @@ class _Reader:
             name, equals, _ = match[0][2:].partition("=")
             value_at = at + 2 + len(name) + 1
             value = self._unquoted(text.text[value_at:stop]) if equals else None
-            flags.append(
-                Flag(text.span(at, stop), self._unquoted(name), value, text.span(value_at, stop) if equals else None)
-            )
+            flags.append(Flag(text.span(at, stop), self._unquoted(name), value, text.span(value_at, stop) if equals else None))
             at = _skip(text.text, stop, end)
         if text.text.startswith("--", at) and (at + 2 >= end or text.text[at + 2] in BLANK):
             at = _skip(text.text, at + 2, end)
@@ -200,7 +196,9 @@ class _Reader:
         seen = set()
         for flag in flags:
             if flag.name not in allowed:
-                self.problem(flag.span, f"{name} has no flag `--{flag.name}`{_nearest('--' + flag.name, ['--' + a for a in allowed])}")
+                self.problem(
+                    flag.span, f"{name} has no flag `--{flag.name}`{_nearest('--' + flag.name, ['--' + a for a in allowed])}"
+                )
             elif flag.name in seen and flag.name not in REPEATABLE_FLAGS:
                 self.problem(flag.span, f"`--{flag.name}` stands twice: give it once")
             elif flag.name in BOOLEAN_FLAGS:

@@ -59,7 +59,9 @@ def variables(word: Word, escape: str = "\\") -> tuple[Variable, ...]:
     except BadWord:
         return ()
     mapped = word.mapped
-    return tuple([Variable(mapped.span(start, end), name, operator) for name, operator, start, end in _variables(children, word.text)])
+    return tuple(
+        [Variable(mapped.span(start, end), name, operator) for name, operator, start, end in _variables(children, word.text)]
+    )
 
 
 def _tree(text: str, escape: str) -> lalr.Tree:
@@ -116,7 +118,9 @@ def _modified(tree: lalr.Tree, text: str, lookup: Lookup) -> str:
         case _:
             pattern, _, replacement = word.partition("/")
             regex = _glob(pattern, greedy=True)
-            return re.sub(regex, lambda _: replacement, value or "", 0 if operator == "//" else 1, re.S) if pattern else value or ""
+            return (
+                re.sub(regex, lambda _: replacement, value or "", 0 if operator == "//" else 1, re.S) if pattern else value or ""
+            )
 
 
 def _without_suffix(value: str, pattern: str, *, longest: bool) -> str:

@@ -42,13 +42,8 @@ def lint_model(model: Model, rules: Selection, settings: Settings = DEFAULT) -> 
 
 
 def lint_paths(
-    paths: Iterable[str],
-    settings: Settings = DEFAULT,
-    *,
-    rule_folders: Sequence[str] = (),
-    build_args: Mapping[str, str] | None = None,
+    paths: Iterable[str], rules: Selection, settings: Settings = DEFAULT, *, build_args: Mapping[str, str] | None = None
 ) -> Iterator[Report]:
     """The findings of each file; folders stand for the Dockerfiles in them, `-` for standard input. Raises `UsageError`."""
-    rules = selection(settings, rule_folders)
     for path in find(paths):
         yield lint_source(read(path), rules, settings, build_args=build_args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
 from dfkit.errors import UsageError
@@ -58,26 +59,37 @@ def write(path: str, text: str) -> None:
 
     Raises `UsageError`.
     """
-    import stat
-    import tempfile
-
     target = os.path.realpath(path)
-    temporary = None
     try:
         mode = stat.S_IMODE(os.stat(target).st_mode)
-        handle, temporary = tempfile.mkstemp(prefix=".dfkit-", dir=os.path.dirname(target))
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    put(target, text, mode)
+
+
+def put(path: str, text: str, mode: int = 0o644) -> None:
+    """Make or replace a file whole or not at all. Raises `UsageError`."""
+    import tempfile
+
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".dfkit-", dir=os.path.dirname(path) or ".")
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, mode)
-        os.replace(temporary, target)
+        os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise _cannot_write(path, error) from None
     finally:
         if temporary is not None:
             os.unlink(temporary)
+
+
+def _cannot_write(path: str, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}")
 
 
 def context_folder(model: Model, given: str | None = None) -> str | None:

@@ -14,7 +14,7 @@ from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset, 
 from h2.settings import SettingCodes
 
 from dfkit.build.buildkit import grpc
-from dfkit.build.buildkit.grpc import Server, Status, unary
+from dfkit.build.buildkit.grpc import Server, StatusError, unary
 from dfkit.build.buildkit.transport import SocketTransport
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -41,7 +41,9 @@ class Client:
 
     def start(self, path):
         stream = self.http.get_next_available_stream_id()
-        self.http.send_headers(stream, [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"), ("te", "trailers")])
+        self.http.send_headers(
+            stream, [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"), ("te", "trailers")]
+        )
         self.flush()
         self.bodies[stream], self.headers[stream] = b"", {}
         return stream
@@ -111,7 +113,7 @@ def echo(call):
 
 
 def fail(_request):
-    raise Status(5, "none such: 100 %\n")
+    raise StatusError(5, "none such: 100 %\n")
 
 
 def crash(_request):
@@ -187,7 +189,7 @@ def test_a_reset_call_releases_its_handler_and_its_window(serve):
     def handler(call):
         try:
             call.receive()
-        except grpc.Gone:
+        except grpc.GoneError:
             gone.set()
             raise
 
@@ -207,7 +209,7 @@ def test_a_peer_that_goes_away_releases_those_that_wait(serve):
     def handler(call):
         try:
             call.receive()
-        except grpc.Gone:
+        except grpc.GoneError:
             gone.set()
 
     server, theirs = serve({"/wait": handler})
@@ -215,23 +217,26 @@ def test_a_peer_that_goes_away_releases_those_that_wait(serve):
     time.sleep(0.1)
     theirs.close()
     assert gone.wait(5)
-    assert server.error is None
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"GET / HTTP/1.1\r\n\r\n",
-        PREFACE + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01",  # a frame larger than any may be
+        PREFACE + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + bytes(1 << 24),  # a frame larger than any may be
         PREFACE + b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00",  # a window update of nothing
         PREFACE + b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\xff",  # headers that do not decompress
         PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x01\x00\x00\x00\x00\x00\x09x",  # data without a call
         PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x00\x01\x00\x00\x00\x00\x01" * 100,
     ],
+    ids=["http1", "huge frame", "empty window update", "bad compression", "stray data", "headers inside headers"],
 )
 def test_frames_that_break_the_protocol_end_the_connection(serve, data):
     server, theirs = serve({"/ok": unary(bytes)})
-    theirs.sendall(data)
+    try:
+        theirs.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
     server._thread.join(5)
     assert not server._thread.is_alive()
     assert server.error is not None
@@ -284,7 +289,7 @@ def test_a_handler_that_sends_for_ever_waits_for_a_peer_that_does_not_read(serve
 
 def test_calls_beyond_the_limit_are_refused_and_the_rest_still_answered(serve):
     release = threading.Event()
-    _, theirs = serve({"/wait": unary(lambda _request: release.wait(5) and b""), "/ok": unary(bytes)})
+    _, theirs = serve({"/wait": lambda _call: release.wait(5) and None, "/ok": unary(bytes)})
     client = Client(theirs)
     for _ in range(200):  # open, ask, give up: what a peer can do without ever passing the limit of streams
         stream = client.start("/wait")

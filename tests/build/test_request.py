@@ -32,7 +32,10 @@ def test_every_field_reaches_the_query():
     assert json.loads(said["labels"]) == {"k": "v"}
     assert json.loads(said["cachefrom"]) == ["reg/x"]
     assert json.loads(said["ulimits"]) == [{"Name": "nofile", "Soft": 10, "Hard": 20}]
-    assert {name: said[name] for name in ("dockerfile", "target", "networkmode", "platform", "nocache", "pull", "extrahosts", "shmsize")} == {
+    assert {
+        name: said[name]
+        for name in ("dockerfile", "target", "networkmode", "platform", "nocache", "pull", "extrahosts", "shmsize")
+    } == {
         "dockerfile": "docker/app.Dockerfile",
         "target": "final",
         "networkmode": "host",

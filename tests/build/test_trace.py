@@ -33,7 +33,14 @@ def events(trace, *messages):
 
 def test_a_step_that_is_sent_again_and_again_is_told_once():
     trace = Trace()
-    told = events(trace, vertex(), vertex(started=10), vertex(started=10), vertex(started=10, completed=12.5), vertex(started=10, completed=12.5))
+    told = events(
+        trace,
+        vertex(),
+        vertex(started=10),
+        vertex(started=10),
+        vertex(started=10, completed=12.5),
+        vertex(started=10, completed=12.5),
+    )
     assert told == [StepQueued("d", "[1/1] RUN x"), StepStarted("d", "[1/1] RUN x"), StepDone("d", "[1/1] RUN x", False, 2.5)]
 
 
@@ -50,7 +57,9 @@ def test_a_step_found_in_the_cache_late_is_told_again():
 
 def test_lines_are_put_together_from_pieces_and_keep_their_stream():
     trace = Trace()
-    told = events(trace, vertex(started=10), log(b"one\r\ntw", seconds=11), log(b"err\n", stream=2, seconds=12), log(b"o\n", seconds=13))
+    told = events(
+        trace, vertex(started=10), log(b"one\r\ntw", seconds=11), log(b"err\n", stream=2, seconds=12), log(b"o\n", seconds=13)
+    )
     assert [event for event in told if isinstance(event, StepLog)] == [
         StepLog("d", "one", False, 1.0),
         StepLog("d", "err", True, 2.0),
@@ -107,12 +116,17 @@ def test_the_step_that_failed_is_not_the_one_that_was_stopped_for_it():
 def test_progress_is_told_when_it_changes():
     part = encode((2, encode((1, "layer"), (2, "d"), (4, 5), (5, 10))))
     done = encode((2, encode((1, "layer"), (2, "d"), (4, 10), (5, 10), (8, at(3)))))
-    assert events(Trace(), part, part, done) == [StepProgress("d", "layer", 5, 10, False), StepProgress("d", "layer", 10, 10, True)]
+    assert events(Trace(), part, part, done) == [
+        StepProgress("d", "layer", 5, 10, False),
+        StepProgress("d", "layer", 10, 10, True),
+    ]
 
 
 def test_a_warning_has_its_line_and_address_and_is_told_once():
     place = encode((1, encode((1, 4), (2, 0))))
-    message = encode((4, encode((1, "d"), (3, "StageNameCasing: be consistent (line 4)"), (5, "https://example.org/rule"), (7, place))))
+    message = encode(
+        (4, encode((1, "d"), (3, "StageNameCasing: be consistent (line 4)"), (5, "https://example.org/rule"), (7, place)))
+    )
     assert events(Trace(), message, message) == [
         BuildWarning("StageNameCasing: be consistent (line 4)", 4, "https://example.org/rule")
     ]
@@ -120,6 +134,12 @@ def test_a_warning_has_its_line_and_address_and_is_told_once():
 
 def test_a_step_tells_its_instruction_whatever_the_engine_calls_its_place():
     trace = Trace()
-    names = ["[2/4] RUN make", "[stage-0 2/4] RUN make", "[internal] load metadata for x", "exporting to image", "copy /context /"]
+    names = [
+        "[2/4] RUN make",
+        "[stage-0 2/4] RUN make",
+        "[internal] load metadata for x",
+        "exporting to image",
+        "copy /context /",
+    ]
     events(trace, *[vertex(str(number), name) for number, name in enumerate(names)])
     assert [step.instruction for step in trace.steps()] == ["RUN make", "RUN make", None, None, None]

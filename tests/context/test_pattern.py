@@ -8,7 +8,11 @@ from dfkit.context.pattern import Matcher, Pattern
 # Each row: the patterns, the paths that they take, the paths that they do not take.
 TABLE = {
     "a plain path": ("src/a.c", ["src/a.c"], ["a.c", "src", "lib/src/a.c", "src/a.ccc"]),
-    "a folder with what is in it": ("node_modules", ["node_modules", "node_modules/x/y.js"], ["web/node_modules", "node_modules2"]),
+    "a folder with what is in it": (
+        "node_modules",
+        ["node_modules", "node_modules/x/y.js"],
+        ["web/node_modules", "node_modules2"],
+    ),
     "a star stays in its folder": ("*.log", ["a.log", ".log"], ["logs/a.log", "a.log.gz"]),
     "a star matches a leading dot": ("*", [".env", "a", "a/b"], []),
     "a star in the middle": ("src/*/out", ["src/x/out", "src/x/out/f"], ["src/out", "src/x/y/out"]),
@@ -99,7 +103,9 @@ def test_a_folder_is_pruned_only_when_nothing_below_can_come_back(patterns, fold
     assert Matcher.parse(patterns).prunes(folder) is pruned
 
 
-@pytest.mark.parametrize("bad", ["!", "[", "a[", "a[b", "[]a]", "[-x]", "[x-]", "[a-b-c]", "a\\", "[^]a]", r"\q", "[z-a]", "[[:no:]]", r"\p*"])
+@pytest.mark.parametrize(
+    "bad", ["!", "[", "a[", "a[b", "[]a]", "[-x]", "[x-]", "[a-b-c]", "a\\", "[^]a]", r"\q", "[z-a]", "[[:no:]]", r"\p*"]
+)
 def test_what_docker_refuses_is_refused(bad):
     with pytest.raises(BadPatternError):
         Pattern.parse(bad)

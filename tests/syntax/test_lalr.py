@@ -57,7 +57,7 @@ def test_reads_as_lark_does(oracle, shape, text):
     _check(oracle, shape, text)
 
 
-@given(st.sampled_from(sorted(SHAPES)), st.text(alphabet='ab=\\"\'[], -\t', max_size=20))
+@given(st.sampled_from(sorted(SHAPES)), st.text(alphabet="ab=\\\"'[], -\t", max_size=20))
 @settings(max_examples=300, deadline=None)
 def test_reads_random_text_as_lark_does(oracle, shape, text):
     _check(oracle, shape, text.strip())

@@ -21,7 +21,12 @@ def problems(text):
 
 @pytest.mark.parametrize(
     ("text", "image", "alias"),
-    [("FROM a", "a", None), ("from a:1 as B", "a:1", "B"), ("FROM --platform=linux/amd64 a\tAS\tb", "a", "b"), ("FROM \\\n  a", "a", None)],
+    [
+        ("FROM a", "a", None),
+        ("from a:1 as B", "a:1", "B"),
+        ("FROM --platform=linux/amd64 a\tAS\tb", "a", "b"),
+        ("FROM \\\n  a", "a", None),
+    ],
 )
 def test_from(text, image, alias):
     node = one(text)
@@ -107,7 +112,7 @@ def test_a_list_of_other_things_is_an_error():
 
 
 def test_heredocs_of_one_instruction():
-    node = second("COPY <<-\"A\" <<B f /x/\n\ta\n\tA\nb\nB\nRUN x")
+    node = second('COPY <<-"A" <<B f /x/\n\ta\n\tA\nb\nB\nRUN x')
     first, other = node.heredocs
     assert (first.name, first.content, first.expand, first.chomp) == ("A", "\ta\n", False, True)
     assert (other.name, other.content, other.expand, other.chomp) == ("B", "b\n", True, False)
@@ -120,7 +125,9 @@ def test_an_instruction_right_after_a_heredoc():
     assert file.source.slice(file.instructions[1].span) == "RUN <<EOF cat\nx\nEOF"
 
 
-@pytest.mark.parametrize("text", ['RUN echo "<<EOF"', "RUN echo 'a <<EOF'", 'RUN ["<<EOF"]', "RUN cat <<<EOF", "ENV a=<<EOF", 'RUN echo <<EOF "'])
+@pytest.mark.parametrize(
+    "text", ['RUN echo "<<EOF"', "RUN echo 'a <<EOF'", 'RUN ["<<EOF"]', "RUN cat <<<EOF", "ENV a=<<EOF", 'RUN echo <<EOF "']
+)
 def test_what_is_no_heredoc(text):
     assert parse(f"FROM a\n{text}\nUSER x").instructions[-1].name == "USER"
 
@@ -143,7 +150,7 @@ def test_an_open_heredoc_is_an_error_and_takes_the_rest():
 
 
 def test_pairs_with_quotes_and_escapes():
-    node = second('ENV a="x y" b=\'$c\' d=e\\ f g=')
+    node = second("ENV a=\"x y\" b='$c' d=e\\ f g=")
     assert [(pair.key.text, pair.value.text) for pair in node.pairs] == [("a", '"x y"'), ("b", "'$c'"), ("d", "e\\ f"), ("g", "")]
     assert not node.legacy
 
@@ -156,7 +163,11 @@ def test_the_old_form_takes_the_rest_of_the_line():
 
 def test_several_arguments_in_one_arg():
     node = second('ARG a b=1 c="x y"')
-    assert [(pair.key.text, pair.value.text if pair.value else None) for pair in node.pairs] == [("a", None), ("b", "1"), ("c", '"x y"')]
+    assert [(pair.key.text, pair.value.text if pair.value else None) for pair in node.pairs] == [
+        ("a", None),
+        ("b", "1"),
+        ("c", '"x y"'),
+    ]
 
 
 def test_flags():
@@ -205,7 +216,12 @@ def test_errors_name_their_line_and_say_what_to_do(text, said):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "no instructions"), ("# only\n", "no instructions"), ("ARG a\n", "no FROM"), ("RUN x\nFROM a", "before the first FROM")],
+    [
+        ("", "no instructions"),
+        ("# only\n", "no instructions"),
+        ("ARG a\n", "no FROM"),
+        ("RUN x\nFROM a", "before the first FROM"),
+    ],
 )
 def test_files_without_a_stage(text, said):
     assert said in problems(text)[0][1]

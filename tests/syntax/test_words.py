@@ -32,7 +32,7 @@ def test_bad_words(word):
 
 
 def test_variables_with_their_places():
-    text = "FROM x\nENV k=${a:-$b}\"$c\" \\\n  d=$e\\\nf"
+    text = 'FROM x\nENV k=${a:-$b}"$c" \\\n  d=$e\\\nf'
     env = parse(text).instructions[1]
     found = [(v.name, v.operator, text[v.span.start : v.span.end]) for pair in env.pairs for v in variables(pair.value)]
     assert found == [("a", ":-", "${a:-$b}"), ("b", "", "$b"), ("c", "", "$c"), ("ef", "", "$e\\\nf")]
@@ -58,7 +58,9 @@ def test_image_names(text, canonical, familiar):
 
 
 def test_mounts_with_their_other_names():
-    run = parse('FROM a\nRUN --mount=type=cache,dst=/x,ro --mount=src=a,target=/y --mount=type=secret,\\"id=a,b\\" x').instructions[1]
+    run = parse(
+        'FROM a\nRUN --mount=type=cache,dst=/x,ro --mount=src=a,target=/y --mount=type=secret,\\"id=a,b\\" x'
+    ).instructions[1]
     cache, bind, secret = mounts(run)
     assert (cache.type, cache.target, cache.get("readonly")) == ("cache", "/x", "true")
     assert (bind.type, bind.get("source")) == ("bind", "a")

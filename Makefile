@@ -1,0 +1,52 @@
+# `make` lists what there is. Everything is made in the checkout (.venv, .cache), except a Docker engine and its images.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check prove bench docs venv engine stop-engine bases clean-bases
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: bases ## set everything up and run the main job on examples/
+	@$(BIN)/python scripts/demo
+
+test: bases ## set everything up and run all tests, those on the engine included
+	@$(BIN)/pytest --cov=dfkit --cov-report=term
+
+check: venv ## style, types, contracts, stale docs, and the tests that need no engine
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --strict
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/docs --check
+	@$(BIN)/pytest -m "not engine"
+
+prove: bases ## fuzzing, corpus, kill and benchmark runs; their figures go to docs/
+	@$(BIN)/python scripts/prove
+
+bench: venv ## time dfkit, alone and beside hadolint
+	@$(BIN)/python scripts/bench
+
+docs: venv ## write the generated pages of docs/ anew
+	@$(BIN)/python scripts/docs
+
+venv: $(STAMP) ## the Python environment in .venv
+
+engine: venv ## use the Docker engine that answers, or install and start one
+	@$(BIN)/python scripts/engine ensure
+
+stop-engine: venv ## stop the Docker engine, if this checkout started it
+	@$(BIN)/python scripts/engine stop
+
+bases: engine ## stand-ins for base images, where no image registry answers
+	@$(BIN)/python scripts/base-images ensure
+
+clean-bases: venv ## remove the stand-ins for base images
+	@$(BIN)/python scripts/base-images clean
+
+$(STAMP): pyproject.toml scripts/setup-venv
+	@$(PYTHON) scripts/setup-venv
+	@touch $@

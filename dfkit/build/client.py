@@ -1,0 +1,264 @@
+"""One build on the engine: send the context, follow the trace, end with the image or with the step that failed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import queue
+import re
+import secrets
+import threading
+import time
+from collections import deque
+
+from dfkit._record import replace
+from dfkit.build.engine import trouble
+from dfkit.build.events import BuildResult, BuildWarning, ImageBuilt, SolveFailed
+from dfkit.build.request import ignored, query
+from dfkit.errors import BuildFailed, NoEngine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from dfkit.build.buildkit.session import Session
+    from dfkit.build.buildkit.trace import Trace
+    from dfkit.build.engine import Engine
+    from dfkit.build.events import Event, Step
+    from dfkit.build.request import BuildRequest
+
+_LONGEST_MESSAGE = 64 << 20
+"""Bytes of one line of the engine's answer; far more than any trace message has."""
+_CANCEL_SECONDS = 10
+_HANG_UP_SECONDS = 5
+
+_PREFIX = re.compile(
+    r"(?:failed to solve(?: with frontend [\w.]+)?|failed to create LLB definition|failed to build LLB"
+    r"|rpc error: code = \w+ desc =):? "
+)
+"""The layers of BuildKit's own calls, which its errors name before what went wrong."""
+
+
+def build(
+    engine: Engine,
+    request: BuildRequest,
+    context: Iterable[bytes],
+    on_event: Callable[[Event], None] = lambda _event: None,
+) -> BuildResult:
+    """Build an image and call `on_event` with what happens, in the calling thread, until the engine is done.
+
+    `context` is a tar stream of the files to send, plain or gzip. BuildKit knows a plain tar by its first kilobyte: it must begin
+    with an ordinary entry, not with an extended header. The engine applies no .dockerignore to it. The iterator is run in another
+    thread; what it raises ends the build and is raised here.
+
+    Raises `SolveFailed` if the engine ends the build with an error, `BuildFailed` if it does not take the request, `NoEngine`
+    without an engine with BuildKit or if the engine is lost. On KeyboardInterrupt (also one out of `on_event`) the build is
+    cancelled on the engine and the exception goes on; a second one leaves at once.
+    """
+    from dfkit.build.buildkit.auth import Auth
+    from dfkit.build.buildkit.session import Session
+    from dfkit.build.buildkit.trace import Trace
+
+    if not engine.has_buildkit:
+        raise NoEngine(f"{engine.name} at {engine.host} has no BuildKit: dfkit builds with Docker 18.09 or newer")
+    began = time.monotonic()
+    told: deque[str] = deque(f"{engine.name} ignores {flag}" for flag in ignored(request, engine.api_version))
+    outcome = _Outcome(Trace())
+    request = replace(request, build_args={**engine.proxy_args(), **request.build_args})
+    session = Session(engine.api, Auth(warn=told.append).handlers())
+    _open(session, engine)
+    try:
+        answer = _Answer(engine, request, context, session.id)
+        try:
+            for line in answer.lines():
+                while told:
+                    on_event(outcome.warn(BuildWarning(told.popleft())))
+                for event in outcome.read(line):
+                    on_event(event)
+        except KeyboardInterrupt:
+            answer.cancel()
+            raise
+        finally:
+            answer.close()
+    finally:
+        session.close()
+    while told:
+        on_event(outcome.warn(BuildWarning(told.popleft())))
+    return outcome.result(time.monotonic() - began)
+
+
+def _open(session: Session, engine: Engine) -> None:
+    from dfkit.build.buildkit.transport import UpgradeError
+    from dfkit.build.dockerpy import EngineTrouble
+
+    try:
+        session.open()
+    except UpgradeError as error:
+        raise NoEngine(f"{engine.name} at {engine.host} opens no BuildKit session: {error}") from None
+    except EngineTrouble as error:
+        raise trouble(error, engine.host, "open a session") from None
+
+
+class _Outcome:
+    """What the lines of the engine's answer come to."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._image_id: str | None = None
+        self._error: str | None = None
+        self._warnings: list[BuildWarning] = []
+
+    def warn(self, warning: BuildWarning) -> BuildWarning:
+        self._warnings.append(warning)
+        return warning
+
+    def read(self, line: bytes) -> Iterator[Event]:
+        """The events of one line of the answer. Raises `BuildFailed` for what is no answer of a build."""
+        try:
+            message = json.loads(line)
+            aux = message.get("aux")
+            if message.get("id") == "moby.buildkit.trace":
+                for event in self._trace.read(base64.b64decode(aux)):
+                    yield self.warn(event) if isinstance(event, BuildWarning) else event
+            elif message.get("id") == "moby.image.id":
+                image_id = self._image_id = aux["ID"]
+                yield ImageBuilt(image_id)
+            elif "errorDetail" in message or "error" in message:
+                self._error = (message.get("errorDetail") or {}).get("message") or message.get("error") or "unknown error"
+        except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
+            raise BuildFailed(f"the engine's answer cannot be read ({type(error).__name__}: {error})") from None
+
+    def result(self, seconds: float) -> BuildResult:
+        """What the build came to. The HTTP status says nothing: it was sent before the build began. Raises `SolveFailed`."""
+        steps = self._trace.steps()
+        if self._error is not None or self._image_id is None:
+            reason = _PREFIX.sub("", self._error or "the engine ended the build without an image and without an error")
+            step = self._trace.failed() if self._error else None
+            raise SolveFailed(_sentence(reason, step), reason=reason, step=step, steps=steps)
+        return BuildResult(self._image_id, steps, tuple(self._warnings), seconds)
+
+
+def _sentence(reason: str, step: Step | None) -> str:
+    if step is None:
+        return f"the build failed: {reason}"
+    if step.exit_code is not None:
+        return f"the step {step.name} failed with exit code {step.exit_code}"
+    return f"the step {step.name} failed: {step.error}"
+
+
+class _Answer:
+    """`POST /build` and the lines of its answer.
+
+    A thread of its own sends the context and reads the answer, so that an interrupt, which Python raises in the main thread,
+    cannot fall into the middle of an HTTP chunk: after it the answer can still be read to its end.
+    """
+
+    def __init__(self, engine: Engine, request: BuildRequest, context: Iterable[bytes], session_id: str) -> None:
+        self._engine = engine
+        self._id = secrets.token_hex(16)
+        self._query = [*query(request), ("session", session_id), ("buildid", self._id)]
+        self._context = context
+        self._lines: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=256)
+        self._stopped = False
+        self._broken: BaseException | None = None
+        self._response: Any = None
+        self._thread = threading.Thread(target=self._run, name="dfkit-build", daemon=True)
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines as they come. Raises what sending and reading them raised."""
+        self._thread.start()
+        while (line := self._lines.get()) is not None:
+            if isinstance(line, BaseException):
+                raise line
+            yield line
+
+    def cancel(self) -> None:
+        """Stop the build on the engine, over a second connection, and read the answer to its end."""
+        from dfkit.build.dockerpy import EngineTrouble
+
+        self._stopped = True
+        try:
+            self._engine.api.post(self._url("/build/cancel"), params={"id": self._id}, timeout=_CANCEL_SECONDS).close()
+        except EngineTrouble:
+            return  # `close` hangs up, which stops the build too
+        self._drain(_CANCEL_SECONDS)
+
+    def close(self) -> None:
+        """End the connection and the thread. The engine stops a build whose client hangs up."""
+        from dfkit.build.buildkit.transport import hang_up
+
+        self._stopped = True
+        if self._thread.is_alive():
+            if not self._drain(0):
+                hang_up(self._response)
+                self._drain(_HANG_UP_SECONDS)
+            self._thread.join(_HANG_UP_SECONDS)
+        if self._response is not None:
+            self._response.close()
+
+    def _drain(self, seconds: float) -> bool:
+        """Throw the rest of the answer away; whether its end came within that time."""
+        until = time.monotonic() + seconds
+        try:
+            while self._lines.get(timeout=max(0.0, until - time.monotonic())) is not None:
+                pass
+        except queue.Empty:
+            return not self._thread.is_alive()
+        return True
+
+    def _url(self, path: str) -> str:
+        return f"{self._engine.api.base_url}/v{self._engine.api.api_version}{path}"
+
+    def _run(self) -> None:
+        from dfkit.build.dockerpy import EngineTrouble
+
+        try:
+            for line in self._post():
+                self._lines.put(line)
+        except EngineTrouble as error:
+            self._lines.put(self._broken or trouble(error, self._engine.host, "build"))
+        except Exception as error:
+            self._lines.put(self._broken or error)
+        self._lines.put(None)
+
+    def _post(self) -> Iterator[bytes]:
+        response = self._engine.api.post(
+            self._url("/build"),
+            params=self._query,
+            data=self._body(),
+            headers={"Content-Type": "application/x-tar"},
+            stream=True,
+            timeout=(self._engine.api.timeout, None),  # a step may be silent for hours
+        )
+        self._response = response
+        if response.status_code >= 400:
+            raise BuildFailed(f"the engine does not take the build: {_explanation(response.text)}")
+        rest = b""
+        for chunk in response.iter_content(None):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > _LONGEST_MESSAGE:
+                raise BuildFailed("the engine's answer cannot be read (a line without an end)")
+            yield from (line for line in lines if line.strip())
+        if rest.strip():
+            yield rest
+
+    def _body(self) -> Iterator[bytes]:
+        """The context; its own errors are kept, since requests would take an `OSError` for one of the connection."""
+        try:
+            for chunk in self._context:
+                if self._stopped:
+                    raise ConnectionAbortedError("the build was cancelled")
+                yield chunk
+        except Exception as error:
+            self._broken = error
+            raise
+
+
+def _explanation(body: str) -> str:
+    """The `message` of the engine's JSON error body, or the body."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body.strip() or "it gives no reason"

@@ -1,0 +1,209 @@
+"""The Docker engine: find it, ask what it is, and what images it holds."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from dfkit._record import record
+from dfkit.errors import DfkitError, NoEngine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+    from typing import Any
+
+BUILDKIT_SINCE = (1, 39)
+"""The API version of Docker 18.09, the first whose builds can go to BuildKit."""
+
+
+@record
+class LocalImage:
+    """An image that the engine holds. `config` is the image's configuration with the keys of the OCI image specification."""
+
+    id: str
+    tags: tuple[str, ...]
+    platform: str
+    """`os/architecture[/variant]`."""
+    size: int
+    """Bytes of all layers."""
+    layers: tuple[str, ...]
+    """The layers' diff ids, lowest first."""
+    config: Mapping[str, Any]
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """The ONBUILD instructions that a build from this image runs first."""
+        return tuple(self.config.get("OnBuild") or ())
+
+
+class EngineError(DfkitError):
+    """The engine answers, but refused or could not do what was asked."""
+
+    exit_code = 3
+
+
+class Engine:
+    """A Docker engine that answers; a context manager that closes the connections."""
+
+    def __init__(self, api: Any, host: str) -> None:
+        """`api` is a `docker.APIClient`; `connect` makes engines."""
+        self.api = api
+        self.host = host
+        with self._asking("say its version"):
+            about = api.version()
+        components = {part.get("Name", ""): part for part in about.get("Components") or ()}
+        self.podman = "Podman Engine" in components
+        self.version: str = about["Version"]
+        self.platform: str = f"{about.get('Os', 'linux')}/{about.get('Arch', 'amd64')}"
+        major, _, minor = str(api.api_version).partition(".")
+        self.api_version = (int(major), int(minor))
+
+    def __repr__(self) -> str:
+        return f"Engine({self.name!r} at {self.host})"
+
+    @property
+    def name(self) -> str:
+        """As a person calls it, such as `Docker 20.10.24`."""
+        return f"{'Podman' if self.podman else 'Docker'} {self.version}"
+
+    @property
+    def has_buildkit(self) -> bool:
+        """Whether builds can go to BuildKit with a session."""
+        return not self.podman and self.api_version >= BUILDKIT_SINCE
+
+    def image(self, name: str) -> LocalImage | None:
+        """The local image of a name or id, None if there is none. Nothing is pulled."""
+        from docker.errors import ImageNotFound
+
+        with self._asking(f"inspect {name}"):
+            try:
+                about = self.api.inspect_image(name)
+            except ImageNotFound:
+                return None
+        parts = (about.get("Os", ""), about.get("Architecture", ""), about.get("Variant") or "")
+        return LocalImage(
+            about["Id"],
+            tuple(about.get("RepoTags") or ()),
+            "/".join(part for part in parts if part),
+            about.get("Size") or 0,
+            tuple((about.get("RootFS") or {}).get("Layers") or ()),
+            about.get("Config") or {},
+        )
+
+    def save(self, image: str) -> Iterator[bytes]:
+        """The image as the tar stream of `docker save`."""
+        with self._asking(f"save {image}"):
+            yield from self.api.get_image(image, chunk_size=1 << 20)
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image another name, `repository[:tag]`."""
+        repository, colon, tag = name.rpartition(":")
+        if not colon or "/" in tag:
+            repository, tag = name, "latest"
+        with self._asking(f"tag {image} as {name}"):
+            self.api.tag(image, repository, tag)
+
+    def remove(self, image: str) -> None:
+        """Remove a tag, and the image with its last one; a missing image is no error."""
+        from docker.errors import ImageNotFound
+
+        with self._asking(f"remove {image}"):
+            try:
+                self.api.remove_image(image, force=True)
+            except ImageNotFound:
+                return
+
+    def proxy_args(self) -> dict[str, str]:
+        """The build arguments for the proxy that docker's configuration sets for this engine, as `docker build` adds them.
+
+        https://docs.docker.com/engine/cli/proxy/
+        """
+        from docker.utils.config import load_general_config
+        from docker.utils.proxy import ProxyConfig
+
+        proxies = load_general_config().get("proxies") or {}
+        settings = proxies.get(self.host) or proxies.get("default") or {}
+        return dict(ProxyConfig.from_dict(settings).get_environment())
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self.api.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        from dfkit.build.dockerpy import EngineTrouble
+
+        try:
+            yield
+        except EngineTrouble as error:
+            raise trouble(error, self.host, what) from None
+
+
+def connect(host: str | None = None, *, context: str | None = None) -> Engine:
+    """The engine at `host`, such as `unix:///run/docker.sock` or `tcp://build:2376`, or the one of a docker context.
+
+    Without either: DOCKER_HOST, else the current docker context, else the default socket. Raises `NoEngine`.
+    """
+    from docker.errors import DockerException
+
+    from dfkit.build.dockerpy import EngineTrouble, locate, open_client
+
+    address = host or ""
+    try:
+        settings = locate(host, context)
+        address = settings["base_url"]
+        return Engine(open_client(settings), address)
+    except EngineTrouble as error:
+        if isinstance(error, DockerException) and not _unreachable(error):
+            raise NoEngine(f"cannot use the Docker engine{f' at {address}' if address else ''}: {error}") from None
+        raise trouble(error, address, "connect") from None
+
+
+def trouble(error: BaseException, host: str, what: str) -> DfkitError:
+    """The sentence for one of `dockerpy.EngineTrouble`."""
+    from docker.errors import APIError
+
+    if isinstance(error, APIError):
+        return EngineError(f"the Docker engine could not {what}: {error.explanation or error}")
+    causes = _causes(error)
+    if any(isinstance(cause, PermissionError) for cause in causes):
+        return NoEngine(f"this user may not use the Docker engine at {host}: add the user to the group `docker`, or use sudo")
+    if what == "connect":
+        reason = _reason(causes)
+        return NoEngine(f"no Docker engine answers at {host} ({reason}): start Docker, or set DOCKER_HOST to where it runs")
+    return NoEngine(f"lost the Docker engine at {host}, which was to {what} ({_reason(causes)})")
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """An error and those inside it: requests and urllib3 wrap them as arguments as well as causes."""
+    causes: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or any(one is cause for cause in causes):
+            continue
+        causes.append(one)
+        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None)]
+        waiting += [inner for inner in one.args if isinstance(inner, BaseException)]
+    return causes
+
+
+def _unreachable(error: BaseException) -> bool:
+    return any(isinstance(cause, OSError) for cause in _causes(error))
+
+
+def _reason(causes: list[BaseException]) -> str:
+    """The operating system's words for what went wrong, or the innermost error's."""
+    for cause in reversed(causes):
+        if isinstance(cause, TimeoutError):
+            return "it does not answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return str(causes[-1]).strip() or type(causes[-1]).__name__

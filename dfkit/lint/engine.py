@@ -1,0 +1,218 @@
+"""Runs checks: one walk over a file, each node handed to the checks bound to its class."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from importlib import import_module
+
+from dfkit._record import record, replace
+from dfkit.checks.binding import Place
+from dfkit.lint.title import title
+from dfkit.syntax import nodes
+from dfkit.syntax.nodes import Cmd, Comment, Directive, Entrypoint, Healthcheck, Instruction, Run
+from dfkit.syntax.walk import children, instructions
+from dfkit.text import DISPLAY, ERROR, SEVERITIES, Diagnostic, Fix, Span
+from dfkit.text.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from dfkit.catalog import Rule, Selection
+    from dfkit.checks.binding import Finding
+    from dfkit.model import Model
+    from dfkit.text import Source
+
+    Bound = tuple[Rule, Callable[..., Iterable[Finding]]]
+
+FAULT, FAULT_CODE = "internal-error", "DF0000"
+"""What a mistake in dfkit itself is reported as."""
+
+SCRIPT, COMMAND = "dfkit.shell.nodes.Script", "dfkit.shell.nodes.Command"
+
+
+@record
+class Report:
+    """What is said about one file."""
+
+    source: Source
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class Linter:
+    """Applies a selection of rules to files. A check is imported when the first node that it looks at is met."""
+
+    def __init__(self, rules: Selection, settings: Settings = Settings()) -> None:  # noqa: B008 - immutable
+        self.settings = settings
+        self.rules = rules
+        self._by_node: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for node in rule.nodes:
+                self._by_node.setdefault(node, []).append(rule)
+        self._bound: dict[type, tuple[list[Bound], dict[str, list[Bound]]]] = {}
+        self._severity = {rule.name: rule.severity for rule in rules}
+        self._shell = any(node.startswith("dfkit.shell.") for node in self._by_node)
+        self._parts = any(_is_part(node) for node in self._by_node)
+
+    def lint(self, model: Model) -> list[Diagnostic]:
+        """What is wrong with a file, in the order of its text: what cannot be read, then what the rules find, less what comments
+        silence. A rule that fails is reported as an `internal-error`; the others go on.
+        """
+        found = _Walk(self, model).run()
+        if self.settings.ignore_comments and any(_may_silence(comment.text) for comment in model.dockerfile.comments):
+            from dfkit.lint.suppress import suppress
+
+            found = suppress(model.dockerfile, model.stages, found, self.rules)
+        return sorted(dict.fromkeys(found), key=lambda each: (each.span.start, each.span.end, each.code))
+
+    def report(self, model: Model) -> Report:
+        """The same with the file's text, as formatters take it."""
+        return Report(model.dockerfile.source, tuple(self.lint(model)))
+
+    def bound(self, kind: type) -> tuple[list[Bound], dict[str, list[Bound]]]:
+        """The checks for a class of nodes: those for all, and those for commands of one program, by its name."""
+        known = self._bound.get(kind)
+        if known is None:
+            general: list[Bound] = []
+            by_program: dict[str, list[Bound]] = {}
+            for base in kind.__mro__:
+                for rule in self._by_node.get(f"{base.__module__}.{base.__qualname__}", ()):
+                    one = (rule, _check(rule))
+                    for program in rule.programs:
+                        by_program.setdefault(program, []).append(one)
+                    if not rule.programs:
+                        general.append(one)
+            known = self._bound[kind] = (general, by_program)
+        return known
+
+    @property
+    def needs_scripts(self) -> bool:
+        """Whether some rule looks at shell text."""
+        return self._shell
+
+    @property
+    def needs_parts(self) -> bool:
+        """Whether some rule looks at the parts of instructions."""
+        return self._parts
+
+
+def lint(model: Model, rules: Selection, settings: Settings = Settings()) -> list[Diagnostic]:  # noqa: B008 - immutable
+    """What is wrong with one file; see `Linter.lint`. For many files make a `Linter` once."""
+    return Linter(rules, settings).lint(model)
+
+
+class _Walk:
+    """One file's walk."""
+
+    def __init__(self, linter: Linter, model: Model) -> None:
+        self.linter = linter
+        self.model = model
+        self.found: list[Diagnostic] = []
+        self.failed: set[str] = set()
+
+    def run(self) -> list[Diagnostic]:
+        linter, model = self.linter, self.model
+        dockerfile = model.dockerfile
+        self.found += [self._problem(problem) for problem in dockerfile.problems]
+        file = Place(model, linter.settings)
+        self.visit(dockerfile, file)
+        for node in (*dockerfile.directives, *dockerfile.comments):
+            self.visit(node, file)
+        for stage in model.stages:
+            self.visit(stage, Place(model, linter.settings, stage, stage.from_))
+        for instruction in instructions(dockerfile):
+            place = Place(model, linter.settings, model.stage_of(instruction), instruction)
+            self.visit(instruction, place)
+            if linter.needs_parts:
+                self.parts(instruction, place)
+            if linter.needs_scripts and isinstance(instruction, Run | Cmd | Entrypoint | Healthcheck):
+                self.scripts(instruction, place)
+        return self.found
+
+    def _problem(self, problem: Diagnostic) -> Diagnostic:
+        severity = self.linter._severity.get(problem.rule)
+        return replace(problem, severity=severity) if severity else problem
+
+    def parts(self, node: Any, place: Place) -> None:
+        for child in children(node):
+            if not isinstance(child, Instruction | Comment):
+                self.visit(child, place)
+                self.parts(child, place)
+
+    def scripts(self, instruction: Instruction, place: Place) -> None:
+        from dfkit.shell import commands, effective
+
+        try:
+            scripts = self.model.scripts(instruction)
+        except Exception as error:
+            self.fault("the reader of shell text", error, instruction.span)
+            return
+        for script in scripts:
+            inside = replace(place, script=script)
+            self.visit(script, inside)
+            for command in commands(script):
+                general, by_program = self.linter.bound(type(command))
+                self.call(general, command, inside)
+                if by_program:
+                    for program in {command.name or "", effective(command).name or ""}:
+                        self.call(by_program.get(program, ()), command, inside)
+
+    def visit(self, node: Any, place: Place) -> None:
+        self.call(self.linter.bound(type(node))[0], node, place)
+
+    def call(self, checks: Iterable[Bound], node: Any, place: Place) -> None:
+        for rule, check in checks:
+            if rule.name in self.failed:
+                continue
+            try:
+                for finding in check(node, place):
+                    self.found.append(self.diagnostic(rule, finding))
+            except Exception as error:
+                self.failed.add(rule.name)
+                self.fault(f"rule `{rule.name}`", error, _span(node))
+
+    def diagnostic(self, rule: Rule, finding: Finding) -> Diagnostic:
+        severity = rule.severity
+        if finding.severity is not None and not rule.firm:
+            severity = max(severity, finding.severity, key=SEVERITIES.index)
+        fix = None
+        if finding.edits:
+            trust = finding.applicability or (DISPLAY if rule.fix == "none" else rule.fix)
+            fix = Fix(title(self.model.dockerfile.source, finding.edits), finding.edits, trust)  # type: ignore[arg-type]
+        return Diagnostic(rule.name, rule.code, severity, finding.message or rule.summary, finding.span, finding.notes, fix)
+
+    def fault(self, who: str, error: Exception, span: Span) -> None:
+        message = f"dfkit made a mistake here, please report it: {who} failed with {type(error).__name__}: {error}{_where(error)}"
+        self.found.append(Diagnostic(FAULT, FAULT_CODE, ERROR, message, span))
+
+
+def _check(rule: Rule) -> Callable[..., Iterable[Finding]]:
+    module, _, name = rule.uses.rpartition(".")
+    function = getattr(import_module(f"dfkit.checks.{module}"), name)
+    return partial(function, **dict(rule.parameters)) if rule.parameters else function
+
+
+def _may_silence(comment: str) -> bool:
+    text = comment.lower()
+    return "ignore" in text or "skip" in text
+
+
+def _is_part(node: str) -> bool:
+    """Whether a class of nodes stands inside instructions, by its qualified name."""
+    module, _, name = node.rpartition(".")
+    return module == nodes.__name__ and not issubclass(getattr(nodes, name), Instruction | Comment | Directive | nodes.Dockerfile)
+
+
+def _span(node: Any) -> Span:
+    span: Span = node.span if hasattr(node, "span") else node.from_.span
+    return span
+
+
+def _where(error: Exception) -> str:
+    """The file and line of the code where an exception came from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})" if trace else ""

@@ -1,0 +1,1 @@
+"""Findings and changes shown to people and programs; one formatter a file."""

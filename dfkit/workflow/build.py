@@ -1,0 +1,172 @@
+"""Lint, optimize, plan the context, build. If what dfkit made of the file does not build, the original is built and that is said."""
+
+from __future__ import annotations
+
+import os
+
+from dfkit._record import record, replace
+from dfkit.errors import UsageError
+from dfkit.model import Model
+from dfkit.syntax import parse
+from dfkit.text import Source
+from dfkit.text.settings import Settings
+from dfkit.workflow.lint import lint_model, selection
+from dfkit.workflow.optimize import optimize_source
+from dfkit.workflow.read import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from dfkit.build import BuildRequest, BuildResult, Engine, Event, SolveFailed
+    from dfkit.build.report import BuildReport
+    from dfkit.catalog import Selection
+    from dfkit.context import ContextPlan
+    from dfkit.lint import Report
+    from dfkit.optimize import BaseFacts, Optimized
+
+    OnEvent = Callable[[Event], None]
+    OnFault = Callable[[str, SolveFailed], None]
+
+
+@record
+class Prepared:
+    """All that a build needs, before an engine is asked to build."""
+
+    source: Source
+    rules: Selection
+    findings: Report
+    optimized: Optimized | None
+    """None where the original is built on purpose."""
+    text: str
+    """The Dockerfile to build."""
+    plan: ContextPlan
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text that is built is not the file's."""
+        return self.text != self.source.text
+
+
+def dockerfile_of(folder: str, file: str | None) -> str:
+    """The Dockerfile of a build: `-f FILE`, else `Dockerfile` (or `Containerfile`) in the context. Raises `UsageError`."""
+    if not os.path.isdir(folder):
+        raise UsageError(f"{folder} is not a folder: name the build context, such as `dfkit build .`")
+    if file is not None:
+        return file
+    for name in ("Dockerfile", "dockerfile", "Containerfile"):
+        if os.path.isfile(os.path.join(folder, name)):
+            return os.path.join(folder, name)
+    raise UsageError(f"there is no Dockerfile in {folder}: name it with -f FILE")
+
+
+def prepare(
+    folder: str,
+    file: str,
+    *,
+    build_args: Mapping[str, str],
+    target: str | None = None,
+    optimize: bool = True,
+    allow: Collection[str] = (),
+    engine: Engine | None = None,
+    settings: Settings = Settings(),  # noqa: B008 - immutable
+) -> Prepared:
+    """Read, lint, optimize with the SAFE rewrites and those of `allow`, plan the context.
+
+    With an engine the triggers of the bases that it holds are known.
+
+    Raises `UsageError`, `ContextError`.
+    """
+    source = read(file)
+    model = Model(parse(source), build_args=build_args)
+    rules = selection(settings)
+    findings = lint_model(model, rules, replace(settings, context=folder))
+    optimized = None
+    text = source.text
+    # A file that the engine rejects is left to the engine: its own message is what users know.
+    if optimize and not model.dockerfile.problems:
+        optimized = optimize_source(
+            source, build_args=build_args, allow=allow, context=folder, base=_base_facts(engine)
+        )
+        text = optimized.text
+    plan = plan_context(folder, file, text, build_args=build_args, target=target, engine=engine)
+    return Prepared(source, rules, findings, optimized, text, plan)
+
+
+def plan_context(
+    folder: str, file: str, text: str, *, build_args: Mapping[str, str], target: str | None, engine: Engine | None
+) -> ContextPlan:
+    """What a build of this text reads from a folder. Raises `UsageError` for a target that is no stage, `ContextError`."""
+    from dfkit.context import plan
+
+    model = Model(parse(Source(text, file)), build_args=build_args)
+    stage = model.stage(target) if target else model.final
+    if target and stage is None and model.stages:
+        names = ", ".join(stage.label for stage in model.stages)
+        raise UsageError(f"{file} has no stage `{target}`; its stages are {names}")
+    use = model.context_use(stage, _triggers(engine))
+    path = file if os.path.isfile(file) else None
+    return plan(folder, dockerfile_path=path, reads=use.reads, reasons=use.reasons)
+
+
+def build(
+    prepared: Prepared,
+    request: BuildRequest,
+    engine: Engine,
+    *,
+    on_event: OnEvent,
+    on_fault: OnFault = lambda _sentence, _error: None,
+) -> BuildReport:
+    """Build what was prepared.
+
+    If an optimized text does not build and the original does, that is a fault of dfkit: `on_fault` is told before the original is
+    built, and the report records it. Raises `BuildFailed` if the original does not build either, `NoEngine`.
+    """
+    from dfkit.build import SolveFailed
+    from dfkit.build.report import OPTIMIZED, ORIGINAL, BuildReport
+
+    faults: tuple[str, ...] = ()
+    kind = OPTIMIZED if prepared.changed else ORIGINAL
+    try:
+        result = build_text(prepared.plan, prepared.text, request, engine, on_event)
+    except SolveFailed as error:
+        if not prepared.changed:
+            raise
+        sentence = f"the optimized Dockerfile did not build, so the original is built: {error}"
+        on_fault(sentence, error)
+        # If this fails too the file itself is broken, and the error that its author can understand is this one.
+        result = build_text(prepared.plan, prepared.source.text, request, engine, on_event)
+        kind, faults = ORIGINAL, (sentence,)
+    return BuildReport(prepared.source.name, engine.name, kind, request.tags, result, faults)
+
+
+def build_text(plan: ContextPlan, text: str, request: BuildRequest, engine: Engine, on_event: OnEvent) -> BuildResult:
+    """Build one text with the files of a plan. Raises `BuildFailed`, `NoEngine`, `ContextError`."""
+    from dfkit.build import build as build_on
+
+    data = text.encode("utf-8", "surrogateescape")
+    placement = plan.placement(data)
+    return build_on(engine, replace(request, dockerfile=placement.name), plan.archive(data, placement.name), on_event)
+
+
+def _triggers(engine: Engine | None) -> Callable[[str], tuple[str, ...] | None]:
+    """The ONBUILD triggers of images that the engine holds; of others nothing is known."""
+
+    def triggers(image: str) -> tuple[str, ...] | None:
+        local = engine.image(image) if engine is not None else None
+        return None if local is None else local.triggers
+
+    return triggers
+
+
+def _base_facts(engine: Engine | None) -> Callable[[str], BaseFacts | None] | None:
+    """What the engine knows of the base images that it holds."""
+    if engine is None:
+        return None
+    from dfkit.optimize import BaseFacts
+
+    def facts(image: str) -> BaseFacts | None:
+        local = engine.image(image)
+        return None if local is None else BaseFacts(layers=len(local.layers), config=local.config)
+
+    return facts

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from dfkit.build.buildkit.auth import Auth, Credentials, configured
+from dfkit.build.buildkit.grpc import UNAVAILABLE, StatusError
+from dfkit.build.buildkit.wire import Message, encode
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Writes docker's configuration, and a credential helper `docker-credential-store` that lists what it was asked."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    asked = tmp_path / "asked"
+    helper = tmp_path / "docker-credential-store"
+    helper.write_text(
+        f"""#!/bin/sh
+read host
+echo "$host" >> {asked}
+case $host in
+user.example) echo '{{"ServerURL": "user.example", "Username": "ann", "Secret": "pass"}}' ;;
+token.example) echo '{{"ServerURL": "token.example", "Username": "<token>", "Secret": "identity"}}' ;;
+broken.example) echo 'the keychain is locked'; exit 1 ;;
+*) echo 'credentials not found in native keychain'; exit 1 ;;
+esac
+"""
+    )
+    helper.chmod(0o755)
+
+    def write(**settings):
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+        return asked
+
+    return write
+
+
+def basic(text):
+    return {"auth": base64.b64encode(text.encode()).decode()}
+
+
+def test_a_host_gets_its_own_credentials_and_no_other_hosts(config):
+    config(auths={"one.example": basic("a:1"), "two.example:5000": basic("b:2:3")})
+    assert configured("one.example") == Credentials("a", "1")
+    assert configured("two.example:5000") == Credentials("b", "2:3")
+    for host in ("two.example", "sub.one.example", "one.example:5000", "registry-1.docker.io"):
+        assert configured(host) == Credentials("", "")
+
+
+def test_docker_hub_is_known_by_its_old_index(config):
+    config(auths={"https://index.docker.io/v1/": basic("hub:secret")})
+    assert configured("registry-1.docker.io") == Credentials("hub", "secret")
+    assert configured("docker.example") == Credentials("", "")
+
+
+def test_a_helper_is_asked_for_the_hosts_that_it_is_set_for(config):
+    asked = config(credHelpers={"user.example": "store", "token.example": "store"})
+    assert configured("other.example") == Credentials("", "")
+    assert not asked.exists()
+    assert configured("user.example") == Credentials("ann", "pass")
+    assert configured("token.example") == Credentials("", "identity")
+
+
+def test_an_identity_token_in_the_file_goes_without_a_name(config):
+    config(auths={"one.example": {**basic("a:1"), "identitytoken": "identity"}})
+    assert configured("one.example") == Credentials("", "identity")
+
+
+def test_no_configuration_is_nobody(config):
+    assert configured("one.example") == Credentials("", "")
+
+
+def ask(auth, host):
+    answer = Message(auth.handlers()["/moby.filesync.v1.Auth/Credentials"](Ask(encode((1, host)))) or Ask.answer)
+    return answer.text(1), answer.text(2)
+
+
+class Ask:
+    """A call with one request, as the gRPC server gives it to a handler."""
+
+    answer = b""
+
+    def __init__(self, request):
+        self.request = request
+
+    def receive(self, _largest):
+        return self.request
+
+    def send(self, message):
+        Ask.answer = message
+
+
+def test_a_helper_that_fails_is_told_once_and_the_build_goes_on_as_nobody(config):
+    asked = config(credsStore="store")
+    warnings: list[str] = []
+    auth = Auth(warn=warnings.append)
+    assert ask(auth, "broken.example") == ask(auth, "broken.example") == ("", "")
+    assert len(warnings) == 1
+    assert warnings[0].startswith("no credentials for broken.example: ")
+    assert asked.read_text() == "broken.example\n"
+
+
+def test_the_engine_is_told_to_fetch_tokens_itself():
+    with pytest.raises(StatusError) as refused:
+        Auth().handlers()["/moby.filesync.v1.Auth/GetTokenAuthority"](Ask(b""))
+    assert refused.value.code == UNAVAILABLE
+
+
+def test_credentials_do_not_show_their_secret():
+    assert "hunter2" not in repr(Credentials("ann", "hunter2"))

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+
+from dfkit.catalog import Catalog
+from dfkit.lint import Report
+from dfkit.output.json import render
+from dfkit.text import Diagnostic, Edit, Fix, Source, Span
+
+CATALOG = Catalog.load()
+
+
+def test_a_finding_has_hadolints_keys_and_more():
+    source = Source("FROM a\nRUN 中 x\n", "some/Dockerfile")
+    fix = Fix("insert `-y`", (Edit(Span(12, 12), " -y"),), "unsafe")
+    diagnostic = Diagnostic("syntax-error", "DF1000", "warning", "bad", Span(11, 14), fix=fix)
+    assert json.loads(render([Report(source, (diagnostic,))], CATALOG)) == [
+        {
+            "file": "some/Dockerfile",
+            "line": 2,
+            "column": 5,
+            "level": "warning",
+            "code": "DF1000",
+            "message": "bad",
+            "rule": "syntax-error",
+            "range": {"start": {"line": 2, "column": 5}, "end": {"line": 2, "column": 8}},
+            "aliases": ["DL1000"],
+            "fix": {
+                "title": "insert `-y`",
+                "applicability": "unsafe",
+                "edits": [{"range": {"start": {"line": 2, "column": 6}, "end": {"line": 2, "column": 6}}, "text": " -y"}],
+            },
+        }
+    ]
+
+
+def test_findings_of_all_files_are_one_array():
+    one = Diagnostic("internal-error", "DF0000", "error", "m", Span(0, 0))
+    found = json.loads(
+        render([Report(Source("", "a"), (one,)), Report(Source("", "b"), ()), Report(Source("", "c"), (one,))], CATALOG)
+    )
+    assert [(each["file"], each["fix"], each["aliases"]) for each in found] == [("a", None, []), ("c", None, [])]
+
+
+def test_nothing_found_is_an_empty_array():
+    assert render([], CATALOG) == "[]\n"
+
+
+def test_bytes_that_are_not_text_can_be_written():
+    source = Source.decode(b"RUN \xff", "f")
+    bad = Diagnostic("r", "c", "error", f"`{source.text[4:]}` is wrong", Span(4, 5))
+    assert render([Report(source, (bad,))], CATALOG).encode("utf-8")
