@@ -21,13 +21,16 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar, dataclass_transform
+    from typing import Any, ClassVar, TypeVar, dataclass_transform
 
     T = TypeVar("T")
 else:
 
     def dataclass_transform(**_options: object) -> Callable[[T], T]:
         return lambda decorator: decorator
+
+MANY = 64
+"""After so many records of a class it gets an `__init__` of its own: compiling one takes as long as making that many without."""
 
 
 class Record:
@@ -37,27 +40,19 @@ class Record:
     _fields: tuple[str, ...] = ()
     _defaults: dict[str, Any] = {}  # noqa: RUF012 - filled once, by `record`
     _setters: tuple[Callable[[Any, Any], None], ...] = ()
+    _made: ClassVar[list[int]] = [0]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         setters = self._setters
         if len(args) == len(setters) and not kwargs:
             for put, value in zip(setters, args, strict=True):
                 put(self, value)
-            return
-        fields = self._fields
-        if len(args) > len(fields):
-            raise TypeError(f"{type(self).__name__}() takes {len(fields)} fields, {len(args)} were given")
-        for put, value in zip(setters, args, strict=False):
-            put(self, value)
-        for name, put in zip(fields[len(args) :], setters[len(args) :], strict=True):
-            if name in kwargs:
-                put(self, kwargs.pop(name))
-            elif name in self._defaults:
-                put(self, self._defaults[name])
-            else:
-                raise TypeError(f"{type(self).__name__}() lacks the field {name!r}")
-        if kwargs:
-            raise TypeError(f"{type(self).__name__}() has no field {next(iter(kwargs))!r}, or it was given twice")
+        else:
+            for put, value in zip(setters, _bind(type(self), args, kwargs), strict=True):
+                put(self, value)
+        self._made[0] += 1
+        if self._made[0] == MANY:
+            _specialize(type(self))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable: cannot set {name!r}")
@@ -113,7 +108,38 @@ def record(cls: type[T]) -> type[T]:
     made = type(cls.__name__, bases, namespace)
     made.__qualname__ = cls.__qualname__
     made._setters = tuple(getattr(made, name).__set__ for name in fields)  # type: ignore[attr-defined]
+    made._made = [0]  # type: ignore[attr-defined]
     return made
+
+
+def _bind(cls: type[Record], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """The values of all fields, as Python binds arguments."""
+    fields = cls._fields
+    if len(args) > len(fields):
+        raise TypeError(f"{cls.__name__}() takes {len(fields)} fields, {len(args)} were given")
+    values = list(args)
+    for name in fields[len(args) :]:
+        if name in kwargs:
+            values.append(kwargs.pop(name))
+        elif name in cls._defaults:
+            values.append(cls._defaults[name])
+        else:
+            raise TypeError(f"{cls.__name__}() lacks the field {name!r}")
+    if kwargs:
+        raise TypeError(f"{cls.__name__}() has no field {next(iter(kwargs))!r}, or it was given twice")
+    return values
+
+
+def _specialize(cls: type[Record]) -> None:
+    first = next((at for at, name in enumerate(cls._fields) if name in cls._defaults), len(cls._fields))
+    if any(name not in cls._defaults for name in cls._fields[first:]):
+        return  # Python has no such signature: a subclass added a field without a default after one with a default
+    names = {f"_set_{name}": put for name, put in zip(cls._fields, cls._setters, strict=True)}
+    names |= {f"_default_{name}": value for name, value in cls._defaults.items()}
+    parameters = ", ".join(f"{name}=_default_{name}" if name in cls._defaults else name for name in cls._fields)
+    body = "; ".join(f"_set_{name}(self, {name})" for name in cls._fields) or "pass"
+    exec(f"def __init__(self, {parameters}): {body}", names)  # noqa: S102 - the names are the class's own annotations
+    cls.__init__ = names["__init__"]  # type: ignore[method-assign, assignment]
 
 
 def replace(record: T, **changes: Any) -> T:

@@ -21,10 +21,6 @@ LINE_LIMIT = 65_535
 """The longest physical line that BuildKit reads, in bytes: bufio.MaxScanTokenSize less one."""
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
-_CONTINUED = {
-    "\\": re.compile(r"(?:[^\\]|^)(\\[ \t]*)\Z"),
-    "`": re.compile(r"(?:[^`]|^)(`[ \t]*)\Z"),
-}
 _MAY_HOLD_HEREDOC = re.compile(r"\s*(?:onbuild\s+)*(?:run|copy|add)\s", re.I)
 _HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)")
 _SHELL_WORD = re.compile(r"""(?:[^\s'"\\$]++|\\.|\\\Z|'[^']*+'|"(?:[^"\\]|\\.)*+"|\$\{(?:[^{}\\]|\\.)*+\}|\$(?!\{))++""", re.S)
@@ -143,7 +139,7 @@ class _Scanner:
         return True
 
     def _logical(self, start: int, end: int, comments: tuple[Comment, ...]) -> None:
-        continued = _CONTINUED[self.escape]
+        escape = self.escape
         parts: list[str] = []
         pieces: list[tuple[int, int]] = []
         length = 0
@@ -153,15 +149,17 @@ class _Scanner:
         size = len(self.text)
         while True:
             part = self.text[start:end]
-            mark = continued.search(part) if self.escape in part[-64:] or self.escape in part else None
-            if mark is not None:
-                part = part[: mark.start(1)]
+            # The escape character continues a line if it is the last one that is no blank, unless another stands before it.
+            bare = part.rstrip(" \t")
+            goes_on = bare.endswith(escape) and bare[-2:-1] != escape
+            if goes_on:
+                part = bare[:-1]
             if part:
                 pieces.append((length, start))
                 parts.append(part)
                 length += len(part)
             last = end
-            if mark is None:
+            if not goes_on:
                 break
             while self.at < size:
                 start, end = self._physical()

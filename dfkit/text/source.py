@@ -127,6 +127,9 @@ class Mapped:
 
     def span(self, start: int, end: int) -> Span:
         """The span of the source that `text[start:end]` was made from."""
+        if len(self._starts) == 1:
+            shift = self._sources[0]
+            return Span(start + shift, max(start, end) + shift)
         if start >= end:
             at = self.offset(start - 1) + 1 if start == len(self.text) and start else self.offset(start)
             return Span(at, at)
