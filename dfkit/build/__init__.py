@@ -18,7 +18,7 @@ from dfkit.build.events import (
     StepQueued,
     StepStarted,
 )
-from dfkit.build.request import BuildRequest
+from dfkit.build.request import BuildRequest, Folders
 
 __all__ = [
     "BuildRequest",
@@ -27,6 +27,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "Event",
+    "Folders",
     "ImageBuilt",
     "LocalImage",
     "SolveFailed",

@@ -11,11 +11,12 @@ import secrets
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 
 from dfkit._record import replace
 from dfkit.build.engine import trouble
 from dfkit.build.events import BuildResult, BuildWarning, ImageBuilt, SolveFailed
-from dfkit.build.request import ignored, query
+from dfkit.build.request import Folders, ignored, query
 from dfkit.errors import BuildFailed, NoEngine
 
 TYPE_CHECKING = False
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE = 64 << 20
 """Bytes of one line of the engine's answer; far more than any trace message has."""
+_LONGEST_NAME = 120
+"""Characters of a step's name in a message."""
 _CANCEL_SECONDS = 10
 _HANG_UP_SECONDS = 5
 
@@ -44,20 +47,23 @@ _PREFIX = re.compile(
 def build(
     engine: Engine,
     request: BuildRequest,
-    context: Iterable[bytes],
+    context: Folders | Iterable[bytes],
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> BuildResult:
     """Build an image and call `on_event` with what happens, in the calling thread, until the engine is done.
 
-    `context` is a tar stream of the files to send, plain or gzip. BuildKit knows a plain tar by its first kilobyte: it must begin
-    with an ordinary entry, not with an extended header. The engine applies no .dockerignore to it. The iterator is run in another
-    thread; what it raises ends the build and is raised here.
+    `context` is folders, of which the engine takes the files that it does not have yet, or a tar stream of all files, plain or
+    gzip. BuildKit knows a plain tar by its first kilobyte: it must begin with an ordinary entry, not with an extended header. The
+    engine applies no .dockerignore to it. The iterator is run in another thread; what it raises ends the build, and is raised
+    here.
 
-    Raises `SolveFailed` if the engine ends the build with an error, `BuildFailed` if it does not take the request, `NoEngine`
-    without an engine with BuildKit or if the engine is lost. On KeyboardInterrupt (also one out of `on_event`) the build is
-    cancelled on the engine and the exception goes on; a second one leaves at once.
+    Raises `SolveFailed` if the engine ends the build with an error, `ContextError` if it does so because a file of the folders
+    cannot be sent, `BuildFailed` if it does not take the request, `NoEngine` without an engine with BuildKit or if the engine is
+    lost. On KeyboardInterrupt (also one out of `on_event`) the build is cancelled on the engine and the exception goes on; a
+    second one leaves at once.
     """
     from dfkit.build.buildkit.auth import Auth
+    from dfkit.build.buildkit.filesync import FileSync
     from dfkit.build.buildkit.session import Session
     from dfkit.build.buildkit.trace import Trace
 
@@ -67,10 +73,20 @@ def build(
     told: deque[str] = deque(f"{engine.name} ignores {flag}" for flag in ignored(request, engine.api_version))
     outcome = _Outcome(Trace())
     request = replace(request, build_args={**engine.proxy_args(), **request.build_args})
-    session = Session(engine.api, Auth(warn=told.append).handlers())
+    services, shared_key = [Auth(warn=told.append).handlers()], ""
+    tar: Iterable[bytes] | None = None
+    files: FileSync | None = None
+    if isinstance(context, Folders):
+        request = replace(request, dockerfile=context.name)
+        files = FileSync(context)
+        services.append(files.handlers())
+        shared_key = files.shared_key()
+    else:
+        tar = context
+    session = Session(engine.api, *services, shared_key=shared_key)
     _open(session, engine)
     try:
-        answer = _Answer(engine, request, context, session.id)
+        answer = _Answer(engine, request, tar, session.id)
         try:
             for line in answer.lines():
                 while told:
@@ -86,7 +102,12 @@ def build(
         session.close()
     while told:
         on_event(outcome.warn(BuildWarning(told.popleft())))
-    return outcome.result(time.monotonic() - began)
+    try:
+        return outcome.result(time.monotonic() - began)
+    except SolveFailed:
+        if files is not None and files.error is not None:
+            raise files.error from None
+        raise
 
 
 def _open(session: Session, engine: Engine) -> None:
@@ -143,9 +164,10 @@ class _Outcome:
 def _sentence(reason: str, step: Step | None) -> str:
     if step is None:
         return f"the build failed: {reason}"
+    name = step.name if len(step.name) <= _LONGEST_NAME else f"{step.name[:_LONGEST_NAME]}…"
     if step.exit_code is not None:
-        return f"the step {step.name} failed with exit code {step.exit_code}"
-    return f"the step {step.name} failed: {step.error}"
+        return f"the step {name} failed with exit code {step.exit_code}"
+    return f"the step {name} failed: {step.error}"
 
 
 class _Answer:
@@ -155,13 +177,17 @@ class _Answer:
     cannot fall into the middle of an HTTP chunk: after it the answer can still be read to its end.
     """
 
-    def __init__(self, engine: Engine, request: BuildRequest, context: Iterable[bytes], session_id: str) -> None:
+    def __init__(self, engine: Engine, request: BuildRequest, tar: Iterable[bytes] | None, session_id: str) -> None:
+        """Without a `tar` the engine takes the files over the session."""
         self._engine = engine
         self._id = secrets.token_hex(16)
         self._query = [*query(request), ("session", session_id), ("buildid", self._id)]
-        self._context = context
+        if tar is None:
+            self._query.append(("remote", "client-session"))
+        self._tar = tar
         self._lines: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=256)
-        self._stopped = False
+        self._stopped = False  # the context is not wanted any more
+        self._over = False  # the end of the answer was read
         self._broken: BaseException | None = None
         self._response: Any = None
         self._thread = threading.Thread(target=self._run, name="dfkit-build", daemon=True)
@@ -173,6 +199,7 @@ class _Answer:
             if isinstance(line, BaseException):
                 raise line
             yield line
+        self._over = True
 
     def cancel(self) -> None:
         """Stop the build on the engine, over a second connection, and read the answer to its end."""
@@ -190,23 +217,23 @@ class _Answer:
         from dfkit.build.buildkit.transport import hang_up
 
         self._stopped = True
-        if self._thread.is_alive():
-            if not self._drain(0):
-                hang_up(self._response)
-                self._drain(_HANG_UP_SECONDS)
-            self._thread.join(_HANG_UP_SECONDS)
+        if self._thread.ident is None:
+            return
+        self._drain(0)
+        if not self._over:
+            hang_up(self._response)
+            self._drain(_HANG_UP_SECONDS)
+        if self._over:
+            self._thread.join()
         if self._response is not None:
             self._response.close()
 
-    def _drain(self, seconds: float) -> bool:
-        """Throw the rest of the answer away; whether its end came within that time."""
+    def _drain(self, seconds: float) -> None:
+        """Throw away the rest of the answer, as far as it comes within that time."""
         until = time.monotonic() + seconds
-        try:
-            while self._lines.get(timeout=max(0.0, until - time.monotonic())) is not None:
-                pass
-        except queue.Empty:
-            return not self._thread.is_alive()
-        return True
+        with suppress(queue.Empty):
+            while not self._over:
+                self._over = self._lines.get(timeout=max(0.0, until - time.monotonic())) is None
 
     def _url(self, path: str) -> str:
         return f"{self._engine.api.base_url}/v{self._engine.api.api_version}{path}"
@@ -227,7 +254,7 @@ class _Answer:
         response = self._engine.api.post(
             self._url("/build"),
             params=self._query,
-            data=self._body(),
+            data=None if self._tar is None else self._body(self._tar),
             headers={"Content-Type": "application/x-tar"},
             stream=True,
             timeout=(self._engine.api.timeout, None),  # a step may be silent for hours
@@ -244,10 +271,10 @@ class _Answer:
         if rest.strip():
             yield rest
 
-    def _body(self) -> Iterator[bytes]:
+    def _body(self, tar: Iterable[bytes]) -> Iterator[bytes]:
         """The context; its own errors are kept, since requests would take an `OSError` for one of the connection."""
         try:
-            for chunk in self._context:
+            for chunk in tar:
                 if self._stopped:
                     raise ConnectionAbortedError("the build was cancelled")
                 yield chunk

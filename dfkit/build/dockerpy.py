@@ -26,13 +26,14 @@ EngineTrouble = (DockerException, requests.RequestException, urllib3.exceptions.
 """What a call of docker-py may raise: its own errors and those that it lets through."""
 
 
-class Client(docker.APIClient):  # type: ignore[misc]
+class Client(docker.APIClient):
     """docker-py's client, with the engine's own certificate settings.
 
     requests would put REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which are meant for the web, in the place of the engine's CA.
     """
 
-    def merge_environment_settings(self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """As requests does, but for the certificates that a call checks against."""
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
         settings["verify"] = self.verify if verify is None else verify
         return settings

@@ -92,9 +92,10 @@ class Engine:
         )
 
     def save(self, image: str) -> Iterator[bytes]:
-        """The image as the tar stream of `docker save`."""
+        """The image as the tar stream of `docker save`. Raises `EngineError` if there is no such image."""
         with self._asking(f"save {image}"):
-            yield from self.api.get_image(image, chunk_size=1 << 20)
+            # By id: of a bare repository name some engines save all tags.
+            yield from self.api.get_image(self.api.inspect_image(image)["Id"], chunk_size=1 << 20)
 
     def tag(self, image: str, name: str) -> None:
         """Give an image another name, `repository[:tag]`."""
@@ -120,11 +121,12 @@ class Engine:
         https://docs.docker.com/engine/cli/proxy/
         """
         from docker.utils.config import load_general_config
-        from docker.utils.proxy import ProxyConfig
 
         proxies = load_general_config().get("proxies") or {}
         settings = proxies.get(self.host) or proxies.get("default") or {}
-        return dict(ProxyConfig.from_dict(settings).get_environment())
+        names = {"httpProxy": "http_proxy", "httpsProxy": "https_proxy", "ftpProxy": "ftp_proxy", "noProxy": "no_proxy"}
+        found = {name: str(settings[key]) for key, name in names.items() if settings.get(key)}
+        return found | {name.upper(): value for name, value in found.items()}
 
     def close(self) -> None:
         """Close the connections to the engine."""

@@ -23,6 +23,8 @@ class StepQueued:
 
 @record
 class StepStarted:
+    """The engine works on this step, or looks for it in its cache."""
+
     digest: str
     name: str
 
@@ -50,6 +52,8 @@ class StepProgress:
 
 @record
 class StepDone:
+    """The step ended well. `seconds` is the time it took in all its runs."""
+
     digest: str
     name: str
     cached: bool

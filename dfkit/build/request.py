@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dfkit.context import ContextPlan
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -18,7 +20,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class BuildRequest:
     """A build of one image.
 
-    `dockerfile` is the path of the Dockerfile inside the sent context. A build argument of None leaves the Dockerfile's default.
+    `dockerfile` is the path of the Dockerfile inside a context that is sent as a tar; `Folders` has a name of its own for it. A
+    build argument of None leaves the Dockerfile's default.
     `network` is `default`, `host` or `none`; `platform` is `os/architecture[/variant]`. `shm_size` is in bytes, 0 for the
     engine's own; `ulimits` maps a name to its soft and hard limit; `extra_hosts` are `name:address`.
     """
@@ -36,6 +39,19 @@ class BuildRequest:
     extra_hosts: tuple[str, ...] = ()
     shm_size: int = 0
     ulimits: Mapping[str, tuple[int, int]] = MappingProxyType({})
+
+
+@record
+class Folders:
+    """A build's files, sent over its session: the engine takes those that have changed since it last built this context.
+
+    The Dockerfile has a folder of its own, so no COPY sees it, and the context keeps its own file of the same name. `dockerfile`
+    is its text; `name` is what the engine's messages call it, and has no folder in it.
+    """
+
+    context: ContextPlan
+    dockerfile: bytes
+    name: str = "Dockerfile"
 
 
 _HONOURED_SINCE = {"shm_size": ("--shm-size", (1, 42)), "ulimits": ("--ulimit", (1, 42))}

@@ -75,8 +75,8 @@ class Catalog:
         fields = self._texts.get(name)
         if fields is None:
             return None
-        *words, examples = fields
-        return Documentation(*words, tuple([Example(*example) for example in examples]))
+        why, gain, since, path, examples = fields
+        return Documentation(why, gain, since, path, tuple([Example(*example) for example in examples]))
 
 
 def _check_distinct(rules: Sequence[Rule]) -> None:

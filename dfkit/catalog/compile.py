@@ -6,9 +6,9 @@ The same step serves the wheel, a checkout and a user's folder of rules.
 from __future__ import annotations
 
 import marshal
+from typing import Any
 
 from dfkit.catalog.load import load
-from dfkit.catalog.rule import Example
 
 
 def compile_folder(folder: str) -> tuple[bytes, bytes]:
@@ -17,9 +17,12 @@ def compile_folder(folder: str) -> tuple[bytes, bytes]:
     Raises `dfkit.catalog.load.RuleError` if a rule file is wrong.
     """
     found = load(folder)
-    rules = [rule._values() for rule, _ in found]  # type: ignore[attr-defined]
     texts = {}
     for rule, text in found:
-        examples = tuple([example._values() for example in text.examples if isinstance(example, Example)])  # type: ignore[attr-defined]
-        texts[rule.name] = (text.why, text.gain, text.since, text.path, examples)
-    return marshal.dumps(rules), marshal.dumps(texts)
+        *words, examples = _fields(text)
+        texts[rule.name] = (*words, tuple(map(_fields, examples)))
+    return marshal.dumps([_fields(rule) for rule, _ in found]), marshal.dumps(texts)
+
+
+def _fields(record: Any) -> tuple[Any, ...]:
+    return tuple([getattr(record, name) for name in record._fields])

@@ -23,7 +23,8 @@ BASE = "FROM debian:12\n"
 FIXES = (SAFE, UNSAFE, DISPLAY, NONE)
 REQUIRED = ("code", "summary", "severity", "fix", "since", "why", "examples")
 KEYS = (
-    "code", "also", "summary", "severity", "fix", "declares", "gain", "tags", "since", "why", "uses", "with", "profiles", "examples",
+    "code", "also", "summary", "severity", "fix", "declares", "gain", "tags", "since", "why",
+    "uses", "with", "profiles", "examples",
 )  # fmt: skip
 EXAMPLE_KEYS = ("bad", "good", "at", "fixed", "files", "options")
 

@@ -45,9 +45,9 @@ class Rule:
 
     `uses` is the check as `module.function` below `dfkit.checks`, empty for the rules of `BUILTIN`. `nodes` are the qualified
     names of the classes that the check is bound to, `programs` those of the commands that it looks at (none: all). `also` pairs a
-    tool with the rule's names there, `profiles` a profile with `on`, `off` or a severity. `declares` says what of the image the fix
-    changes on purpose, as `dfkit.verify.compare` takes it. `firm` severities are not softened by the check: the user or the profile
-    chose them.
+    tool with the rule's names there, `profiles` a profile with `on`, `off` or a severity. `declares` says what of the image the
+    fix changes on purpose, as `dfkit.verify.compare` takes it. `firm` severities are not softened by the check: the user or the
+    profile chose them.
     """
 
     name: str
@@ -95,8 +95,9 @@ class Example:
 
 @record
 class Documentation:
-    """What people read about a rule. `gain` is what its fix gains, if that is worth a sentence; `path` is the rule's file, relative
-    to the folder of the rules.
+    """What people read about a rule.
+
+    `gain` is what its fix gains, if that is worth a sentence; `path` is the rule's file, relative to the folder of the rules.
     """
 
     why: str

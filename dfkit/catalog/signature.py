@@ -56,6 +56,8 @@ class Signature:
         value = parameters.get(self._program) if self._program else None
         if not value:
             return ()
+        if isinstance(value, str):
+            return (value,)
         lists = (value,) if isinstance(value[0], str) else value
         return tuple(sorted({words[0] for words in lists if words}))
 

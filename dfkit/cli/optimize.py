@@ -6,6 +6,7 @@ import sys
 
 from dfkit.cli.arguments import Parser, add_build_args, add_file, build_args
 from dfkit.errors import UsageError
+from dfkit.syntax import parse
 from dfkit.workflow.optimize import optimize_source
 from dfkit.workflow.read import STDIN, read, write
 
@@ -24,7 +25,7 @@ def run(arguments: list[str]) -> int:
         source, build_args=build_args(options.build_arg), allow=tuple(options.allow), context=options.context
     )
     changed = optimized.text != source.text
-    for problem in optimized.problems:
+    for problem in parse(source).problems:
         place = source.position(problem.span.start)
         print(f"{source.name}:{place.line}:{place.column}: {problem.message}; this part is left as it is", file=sys.stderr)
     if options.explain:

@@ -7,6 +7,7 @@ next round, in which it is proposed anew if it is still wanted. So no fix needs 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from dfkit._record import record
 from dfkit.errors import DfkitError
@@ -122,8 +123,15 @@ def _fitting(proposals: Iterable[Proposal]) -> list[Proposal]:
 
 def _readable(text: str, chosen: Sequence[Proposal]) -> tuple[list[Proposal], list[Refusal]]:
     """Those proposals that change the text and make no new problem, and the others."""
-    kept = [each for each in chosen if _applied(text, [each]) != text]
-    refusals = [Refusal(each, "it changes nothing") for each in chosen if each not in kept]
+    kept: list[Proposal] = []
+    refusals: list[Refusal] = []
+    for each in chosen:
+        if _contradicts_itself(each.fix.edits):
+            refusals.append(Refusal(each, "its own edits overlap"))
+        elif _applied(text, [each]) == text:
+            refusals.append(Refusal(each, "it changes nothing"))
+        else:
+            kept.append(each)
     before = _problems(text)
     if not _problems(_applied(text, kept)) - before:
         return kept, refusals
@@ -135,6 +143,11 @@ def _readable(text: str, chosen: Sequence[Proposal]) -> tuple[list[Proposal], li
         else:
             kept.append(each)
     return kept, refusals
+
+
+def _contradicts_itself(edits: Sequence[Edit]) -> bool:
+    ordered = sorted(set(edits), key=lambda edit: (edit.span.start, edit.span.end))
+    return any(one.span.end > other.span.start for one, other in pairwise(ordered))
 
 
 def _applied(text: str, proposals: Iterable[Proposal]) -> str:

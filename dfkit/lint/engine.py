@@ -52,9 +52,9 @@ class Linter:
             for node in rule.nodes:
                 self._by_node.setdefault(node, []).append(rule)
         self._bound: dict[type, tuple[list[Bound], dict[str, list[Bound]]]] = {}
-        self._severity = {rule.name: rule.severity for rule in rules}
-        self._shell = any(node.startswith("dfkit.shell.") for node in self._by_node)
-        self._parts = any(_is_part(node) for node in self._by_node)
+        self.by_name = {rule.name: rule for rule in rules}
+        self.needs_scripts = any(node.startswith("dfkit.shell.") for node in self._by_node)
+        self.needs_parts = any(_is_part(node) for node in self._by_node)
 
     def lint(self, model: Model) -> list[Diagnostic]:
         """What is wrong with a file, in the order of its text: what cannot be read, then what the rules find, less what comments
@@ -87,16 +87,6 @@ class Linter:
             known = self._bound[kind] = (general, by_program)
         return known
 
-    @property
-    def needs_scripts(self) -> bool:
-        """Whether some rule looks at shell text."""
-        return self._shell
-
-    @property
-    def needs_parts(self) -> bool:
-        """Whether some rule looks at the parts of instructions."""
-        return self._parts
-
 
 def lint(model: Model, rules: Selection, settings: Settings = Settings()) -> list[Diagnostic]:  # noqa: B008 - immutable
     """What is wrong with one file; see `Linter.lint`. For many files make a `Linter` once."""
@@ -118,7 +108,8 @@ class _Walk:
         self.found += [self._problem(problem) for problem in dockerfile.problems]
         file = Place(model, linter.settings)
         self.visit(dockerfile, file)
-        for node in (*dockerfile.directives, *dockerfile.comments):
+        directives = {directive.span for directive in dockerfile.directives}
+        for node in (*dockerfile.directives, *[each for each in dockerfile.comments if each.span not in directives]):
             self.visit(node, file)
         for stage in model.stages:
             self.visit(stage, Place(model, linter.settings, stage, stage.from_))
@@ -132,8 +123,8 @@ class _Walk:
         return self.found
 
     def _problem(self, problem: Diagnostic) -> Diagnostic:
-        severity = self.linter._severity.get(problem.rule)
-        return replace(problem, severity=severity) if severity else problem
+        rule = self.linter.by_name.get(problem.rule)
+        return replace(problem, code=rule.code, severity=rule.severity) if rule else problem
 
     def parts(self, node: Any, place: Place) -> None:
         for child in children(node):

@@ -18,7 +18,7 @@ def title(source: Source, edits: Sequence[Edit]) -> str:
         if _is_short(old) and _is_short(new):
             if not old:
                 return f"insert `{new}`"
-            return f"replace `{old}` by `{new}`" if new else f"remove `{old}`"
+            return f"replace `{old}` with `{new}`" if new else f"remove `{old}`"
         if not new:
             return f"remove {_lines(source, edits)}"
     return f"rewrite {_lines(source, edits)}"

@@ -11,25 +11,27 @@ from __future__ import annotations
 import posixpath
 import re
 
-from dfkit._record import record, replace
+from dfkit._record import record
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
-from dfkit.shell import effective
+from dfkit.shell import commands, effective
+from dfkit.shell.invoke import set_options
 from dfkit.shell.nodes import AndOr, Arithmetic, Command, Compound, Literal, Parameter, Pattern, Pipeline, Substitution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Any
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dfkit.model.model import Model
     from dfkit.shell.nodes import Assignment, Element, Part, Redirect, Script, Statement, Word
     from dfkit.syntax.nodes import Instruction
 
-_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/fd", "/proc/self/fd")
+DEVICES = (
+    "/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/fd",
+    "/proc/self/fd",
+)  # fmt: skip
+"""Paths that are no files of the image."""
 _GLOB = re.compile(r"[*?\[]")
-_ARCHIVE = re.compile(r"\.(?:tar\.[A-Za-z0-9]+|tar|t[gbx]z2?|zip|gz|bz2|xz|zst)$")
-MISSING = object()
 
 
 @record
@@ -100,7 +102,8 @@ def effects(script: Script, start: Where) -> Effects:
 
 def steps(script: Script, start: Where) -> Iterator[Step]:
     """The commands of a script, in order, each with its effects. A script that cannot be read is one opaque step."""
-    walk = _Walk(start)
+    walk = Walk(start)
+    walk.errexit = "errexit" in script.options
     if script.opaque:
         yield Step(Command(script.span, (), (), ()), OPAQUE, True, start.cwd)
     else:
@@ -143,7 +146,9 @@ def covers(outer: str, inner: str) -> bool:
     outside, inside = _parts(outer), _parts(inner)
     if len(outside) > len(inside):
         return False
-    return all(a == b or (not _GLOB.search(b) and _glob(a).fullmatch(b) is not None) for a, b in zip(outside, inside, strict=False))
+    return all(
+        a == b or (not _GLOB.search(b) and _glob(a).fullmatch(b) is not None) for a, b in zip(outside, inside, strict=False)
+    )
 
 
 def _parts(path: str) -> list[str]:
@@ -160,7 +165,7 @@ def _may_match(one: str, other: str) -> bool:
 def _glob(pattern: str) -> re.Pattern[str]:
     """A component's pattern; a leading `*` or `?` does not match a dot, as in a shell."""
     if not _GLOB.search(pattern):
-        return re.compile(re.escape(re.sub(r"\\(.)", r"\1", pattern)), re.S)
+        return re.compile(re.escape(re.sub(r"\\(.)", r"\1", pattern)), re.DOTALL)
     out = [r"(?!\.)" if pattern[0] in "*?[" else ""]
     at = 0
     while at < len(pattern):
@@ -178,13 +183,13 @@ def _glob(pattern: str) -> re.Pattern[str]:
         else:
             out.append(re.escape(char))
         at += 1
-    return re.compile("".join(out), re.S)
+    return re.compile("".join(out), re.DOTALL)
 
 
 # --- going through a script ------------------------------------------------------------------------------------------------
 
 
-class _Walk:
+class Walk:
     """Goes through a script with the working directory and the variables that hold at each command."""
 
     def __init__(self, start: Where) -> None:
@@ -192,28 +197,32 @@ class _Walk:
         self.home = start.home
         self.variables = dict(start.variables)
         self.functions: set[str] = set()
+        self.errexit = False
 
     def statements(self, statements: Iterable[Statement], sure: bool) -> Iterator[Step]:
         statements = tuple(statements)
         for at, statement in enumerate(statements):
-            # Only the last command's status is the script's, so the ones before it need not succeed; they are run all the same.
-            yield from self.element(statement.element, sure and statement.separator != "&")
-            if at + 1 < len(statements) and isinstance(statement.element, Command) and statement.element.name in ("exit", "return", "exec"):
-                sure = False
+            # The script's status is its last command's; others may fail unless `set -e` is on.
+            counts = at == len(statements) - 1 or self.errexit
+            yield from self.element(statement.element, sure and counts and statement.separator != "&")
+            for command in commands(statement):
+                if command.name in ("exit", "return", "exec"):
+                    sure = False
+                elif command.name == "set" and isinstance(statement.element, Command):
+                    self.errexit = self.errexit or "errexit" in set_options([word.value for word in command.arguments])
 
     def element(self, element: Element, sure: bool) -> Iterator[Step]:
         if isinstance(element, Command):
             yield from self.command(element, sure)
         elif isinstance(element, Pipeline):
             for each in element.elements:
-                yield from self.apart(each, sure) if len(element.elements) > 1 else self.element(each, sure)
+                yield from self.apart(each, sure and not element.negated and each is element.elements[-1])
         elif isinstance(element, AndOr):
-            yield from self.element(element.elements[0], sure)
-            chained = sure
+            chained = sure and "||" not in element.operators
+            yield from self.element(element.elements[0], chained)
             for operator, each in zip(element.operators, element.elements[1:], strict=True):
-                chained = chained and operator == "&&" and "||" not in element.operators
-                if chained:
-                    yield from self.element(each, True)
+                if operator == "&&" and "||" not in element.operators:
+                    yield from self.element(each, chained)
                 else:
                     yield from self.maybe(each)
         else:
@@ -276,8 +285,8 @@ class _Walk:
             held = node if isinstance(node, Command) else Command(node.span, (), (), node.redirects)
             yield Step(held, together(found), False, self.cwd)
 
-    def inner(self) -> _Walk:
-        walk = _Walk(Where(self.cwd, self.home, self.variables))
+    def inner(self) -> Walk:
+        walk = Walk(Where(self.cwd, self.home, self.variables))
         walk.functions = set(self.functions)
         return walk
 
@@ -288,7 +297,7 @@ class _Walk:
         paths = self.paths(redirect.target)
         if paths is None:
             return OPAQUE
-        paths = tuple([path for path in paths if not path.startswith(_DEVICES)])
+        paths = tuple([path for path in paths if not path.startswith(DEVICES)])
         if operator == "<":
             return Effects(reads=paths)
         return Effects(reads=paths if operator != ">" else (), writes=paths)
@@ -440,11 +449,9 @@ class _Walk:
         spec = table("commands")["commands"].get(name)
         if spec is None or (command.words[0].value or "").startswith("./"):
             return OPAQUE
-        call = _Call(self, command, spec)
-        try:
-            return _TOOLS[spec["tool"]](call) if "tool" in spec else call.by_table()
-        except _Unknown:
-            return OPAQUE
+        from dfkit.model.calls import call_effects
+
+        return call_effects(self, command, spec)
 
     def manager(self, command: Command) -> Effects | None:
         call = invocation(command)
@@ -456,7 +463,14 @@ class _Walk:
         reads, writes = (self.places(own[side]) for side in ("reads", "writes")) if own else (None, None)
         if own is None or caches is None or reads is None or writes is None:
             return OPAQUE
-        if call.has("--root", "--installroot", "--prefix", "--target", "-t") and call.manager in ("apk", "yum", "dnf", "zypper", "pip", "npm"):
+        if call.has("--root", "--installroot", "--prefix", "--target", "-t") and call.manager in (
+            "apk",
+            "yum",
+            "dnf",
+            "zypper",
+            "pip",
+            "npm",
+        ):
             if not (call.manager == "apk" and call.has("-t")):
                 return OPAQUE
         files = [self.paths(word) for word in call.packages if "/" in word.text]
@@ -464,7 +478,12 @@ class _Walk:
             return OPAQUE
         named = tuple([path for paths in files if paths for path in paths])
         if call.action == "update":
-            return Effects(reads=("/etc", "/usr/share/keyrings", *lists), writes=(*lists, *caches, "/var/cache/apt"), bulk=lists, network=True)
+            return Effects(
+                reads=("/etc", "/usr/share/keyrings", *lists),
+                writes=(*lists, *caches, "/var/cache/apt"),
+                bulk=lists,
+                network=True,
+            )
         if call.action == "clean":
             return Effects(deletes=caches, reads=caches)
         return Effects((*reads, *lists, *caches, *named), (*writes, *caches), (), (), (*writes, *caches), False, True)
@@ -478,368 +497,3 @@ def _substitutions(parts: Iterable[Part]) -> Iterator[Script]:
             yield from _substitutions(part.argument)
         elif isinstance(part, Arithmetic):
             yield from _substitutions(part.parts)
-
-
-# --- the words of a command ------------------------------------------------------------------------------------------------
-
-
-class _Unknown(Exception):  # noqa: N818
-    """The words of a command do not say what it does."""
-
-
-class _Call:
-    """A command's words, read by its entry in the table."""
-
-    def __init__(self, walk: _Walk, command: Command, spec: dict[str, Any]) -> None:
-        self.walk = walk
-        self.spec = spec
-        self.command = command
-        self.operands: list[Word] = []
-        self.options: list[tuple[str, Word | None, str | None]] = []
-        self._read()
-
-    def _read(self) -> None:
-        valued = self.spec.get("options", {})
-        rest = iter(self.command.arguments)
-        only_operands = False
-        for word in rest:
-            text = word.text
-            if only_operands or not text.startswith("-") or text == "-":
-                self.operands.append(word)
-            elif text == "--":
-                only_operands = True
-            elif text.startswith("--"):
-                name, equals, value = text.partition("=")
-                if equals:
-                    self.options.append((name, None, word.value.partition("=")[2] if word.value is not None else None))
-                else:
-                    self.options.append((name, next(rest, None) if name in valued else None, None))
-            else:
-                self._cluster(word, text, valued, rest)
-        refused = self.spec.get("refuse", ())
-        if any(name in refused for name, _, _ in self.options):
-            raise _Unknown
-
-    def _cluster(self, word: Word, text: str, valued: Mapping[str, str], rest: Iterator[Word]) -> None:
-        """`-fsSLo file`, `-ofile`."""
-        if text in valued:
-            self.options.append((text, next(rest, None), None))
-            return
-        for at, char in enumerate(text[1:], 1):
-            name = f"-{char}"
-            if name not in valued:
-                self.options.append((name, None, None))
-                continue
-            glued = text[at + 1 :]
-            if not glued:
-                self.options.append((name, next(rest, None), None))
-            else:
-                self.options.append((name, None, glued if word.value == text else None))
-            return
-
-    def has(self, *names: str) -> bool:
-        return any(name in names for name, _, _ in self.options)
-
-    def value(self, *names: str) -> Word | str | None:
-        """The last value of an option, None if it is not given. Raises `_Unknown` if it is given with a value that is not known."""
-        found: Word | str | None = None
-        for name, word, text in self.options:
-            if name in names:
-                if word is None and text is None:
-                    raise _Unknown
-                found = word or text
-        return found
-
-    def paths(self, word: Word | str) -> tuple[str, ...]:
-        if isinstance(word, str):
-            path = self.walk.absolute(word)
-            paths = None if path is None else (path,)
-        else:
-            paths = self.walk.paths(word)
-        if paths is None:
-            raise _Unknown
-        return paths
-
-    def literal(self, word: Word | str) -> str:
-        value = word if isinstance(word, str) else self.walk.literal(word)
-        if value is None:
-            raise _Unknown
-        return value
-
-    def by_table(self) -> Effects:
-        """The effects that the table gives the operands and options."""
-        found = [self.fixed()]
-        operands = list(self.operands)
-        spec = self.spec
-        if "first" in spec and operands and not self.has(*spec.get("first_by", ())):
-            operands = operands[1:]
-        last = operands.pop() if "last" in spec and len(operands) > 1 else None
-        found += [self.role(spec.get("operands", "print"), word) for word in operands if word.text != "-"]
-        if last is not None:
-            found.append(self.role(spec["last"], last))
-        for name, word, text in self.options:
-            role = spec.get("options", {}).get(name)
-            if role not in (None, "print"):
-                if word is None and text is None:
-                    raise _Unknown
-                if (word.text if word is not None else text) != "-":
-                    found.append(self.role(role, word or text or ""))
-        return together(found)
-
-    def fixed(self) -> Effects:
-        """What it does whatever its words are."""
-        reads, writes = (self.walk.places(self.spec.get(side, ())) for side in ("reads", "writes"))
-        if reads is None or writes is None:
-            raise _Unknown
-        return Effects(reads=reads, writes=writes, network=bool(self.spec.get("network")))
-
-    def role(self, role: str, word: Word | str) -> Effects:
-        if role == "print":
-            return Effects()
-        paths = tuple([path for path in self.paths(word) if not path.startswith(_DEVICES)])
-        match role:
-            case "read":
-                return Effects(reads=paths)
-            case "write":
-                return Effects(writes=paths, bulk=paths if self.spec.get("bulk") else ())
-            case "delete":
-                return Effects(deletes=paths)
-            case "move":
-                return Effects(reads=paths, deletes=paths)
-            case _:
-                return Effects(changes=paths)
-
-
-def _written(base: Effects, paths: tuple[str, ...], reads: tuple[str, ...] = ()) -> Effects:
-    return together((base, Effects(reads=reads, writes=paths, bulk=paths)))
-
-
-def _url_name(url: str) -> str:
-    """The file name that `curl -O` and `wget` take from a URL; raises `_Unknown` if it has none."""
-    name = re.sub(r"[?#].*", "", re.sub(r"^[a-z+]+://", "", url)).rpartition("/")
-    if not name[1] or not name[2]:
-        raise _Unknown
-    return name[2]
-
-
-def _curl(call: _Call) -> Effects:
-    found = call.by_table()
-    if any(word.text.startswith("@") for _, word, _ in call.options if word is not None):
-        raise _Unknown
-    if call.has("-O", "--remote-name", "--remote-name-all"):
-        for word in call.operands:
-            found = _written(found, call.paths(_url_name(call.literal(word))))
-    return found
-
-
-def _wget(call: _Call) -> Effects:
-    found = call.by_table()
-    if not call.has("-O", "--output-document"):
-        folder = call.value("-P", "--directory-prefix")
-        prefix = call.literal(folder).rstrip("/") + "/" if folder is not None else ""
-        for word in call.operands:
-            url = call.literal(word)
-            if re.search(r"[?#]", url):
-                raise _Unknown
-            found = _written(found, call.paths(prefix + _url_name(url)))
-    return found
-
-
-def _tar(call: _Call) -> Effects:
-    words = [word for word in call.command.arguments]
-    if not words:
-        raise _Unknown
-    mode, file, folder = "", None, None
-    members: list[Word] = []
-    rest = iter(words)
-    for at, word in enumerate(rest):
-        text = word.text
-        if text.startswith("--"):
-            name, equals, value = text.partition("=")
-            if name in ("--extract", "--get", "--create", "--list"):
-                mode += {"--extract": "x", "--get": "x", "--create": "c", "--list": "t"}[name]
-            elif name in ("--file", "--directory"):
-                taken: Word | str | None = value if equals and word.value is not None else None if equals else next(rest, None)
-                if taken is None:
-                    raise _Unknown
-                file, folder = (taken, folder) if name == "--file" else (file, taken)
-            elif name not in ("--strip-components", "--strip", "--no-same-owner", "--gzip", "--xz", "--bzip2", "--verbose",
-                              "--no-same-permissions", "--exclude", "--wildcards", "--overwrite", "--keep-old-files"):  # fmt: skip
-                raise _Unknown
-            elif name in ("--strip-components", "--exclude", "--strip") and not equals:
-                next(rest, None)
-        elif text.startswith("-") or at == 0:
-            for place, char in enumerate(text.lstrip("-")):
-                if char in "fC":
-                    glued = text.lstrip("-")[place + 1 :] if text.startswith("-") else ""
-                    taken = glued or next(rest, None)
-                    if taken is None:
-                        raise _Unknown
-                    file, folder = (taken, folder) if char == "f" else (file, taken)
-                    if glued:
-                        break
-                elif char in "xct":
-                    mode += char
-                elif char not in "vzjJapmokhBSWP":
-                    raise _Unknown
-        else:
-            members.append(word)
-    archive = () if file is None or (file if isinstance(file, str) else file.text) == "-" else call.paths(file)
-    target = call.paths(folder) if folder is not None else call.paths(".")
-    if mode == "x":
-        found = Effects(reads=archive, writes=target, bulk=target)
-        stem = _ARCHIVE.sub("", posixpath.basename(archive[0])) if len(archive) == 1 else ""
-        return found if not stem else found
-    if mode == "t":
-        return Effects(reads=archive)
-    if mode == "c":
-        return Effects(reads=target, writes=archive, bulk=archive)
-    raise _Unknown
-
-
-def _unzip(call: _Call) -> Effects:
-    words = list(call.command.arguments)
-    folder: Word | None = None
-    operands: list[Word] = []
-    rest = iter(words)
-    for word in rest:
-        if word.text == "-d":
-            folder = next(rest, None)
-        elif word.text.startswith("-") and re.fullmatch(r"-[qonjaLl]+", word.text):
-            continue
-        elif word.text.startswith("-"):
-            raise _Unknown
-        else:
-            operands.append(word)
-    if not operands:
-        raise _Unknown
-    target = call.paths(folder) if folder is not None else call.paths(".")
-    return Effects(reads=call.paths(operands[0]), writes=target, bulk=target)
-
-
-def _unpack(call: _Call) -> Effects:
-    if call.has("-c", "--stdout"):
-        return Effects(reads=tuple([path for word in call.operands for path in call.paths(word)]))
-    found = Effects()
-    for word in call.operands:
-        paths = call.paths(word)
-        both = (*paths, *[re.sub(r"\.(?:gz|bz2|xz)$", "", path) for path in paths], *[f"{path}.gz" for path in paths])
-        found = together((found, Effects(reads=paths, writes=both, deletes=paths, bulk=both)))
-    return found
-
-
-def _git(call: _Call) -> Effects:
-    words = list(call.command.arguments)
-    if not words or words[0].value != "clone":
-        raise _Unknown
-    operands: list[Word] = []
-    rest = iter(words[1:])
-    for word in rest:
-        if word.text in ("-b", "--branch", "--depth", "-c", "--config", "-j", "--jobs", "-o", "--origin"):
-            next(rest, None)
-        elif re.match(r"--(?:branch|depth|recurs\w*|recurse-submodules|single-branch|quiet|shallow-\w+|no-\w+|jobs|progress|verbose)|-[qv]+$", word.text):
-            continue
-        elif word.text.startswith("-"):
-            raise _Unknown
-        else:
-            operands.append(word)
-    if len(operands) == 2:
-        target = call.paths(operands[1])
-    elif len(operands) == 1:
-        name = call.literal(operands[0]).rstrip("/").rpartition("/")[2].rpartition(":")[2]
-        target = call.paths(name.removesuffix(".git"))
-    else:
-        raise _Unknown
-    home = call.walk.places(("~/.gitconfig", "/etc/gitconfig", "/etc/ssl", "~/.ssh")) or ()
-    return Effects(reads=home, writes=target, bulk=target, network=True)
-
-
-def _sed(call: _Call) -> Effects:
-    words = list(call.command.arguments)
-    in_place, script_given, scripts, files = False, False, [], []
-    rest = iter(words)
-    for word in rest:
-        text = word.text
-        if text in ("-e", "--expression"):
-            script_given = True
-            scripts.append(next(rest, None))
-        elif text.startswith(("-f", "--file")):
-            raise _Unknown
-        elif text.startswith(("--in-place", "-i")):
-            in_place = True
-        elif text.startswith("-"):
-            in_place = in_place or ("i" in text and not text.startswith("--"))
-            if re.fullmatch(r"-[nErsuzi]*e", text):
-                script_given = True
-                scripts.append(next(rest, None))
-        else:
-            files.append(word)
-    if not script_given and files:
-        scripts.append(files.pop(0))
-    for script in scripts:
-        # `w file` and the flags `w` and `e` of `s` write and run things.
-        if script is None or re.search(r"(?:^|[;}\n]|[0-9$/])\s*[we]\b", script.text.strip("'\"")) or re.search(r"/[gpI0-9]*[we]", script.text):
-            raise _Unknown
-    paths = tuple([path for word in files if word.text != "-" for path in call.paths(word)])
-    return Effects(reads=paths, writes=paths if in_place else ())
-
-
-def _ln(call: _Call) -> Effects:
-    if len(call.operands) == 1:
-        return Effects(writes=call.paths(posixpath.basename(call.literal(call.operands[0]).rstrip("/"))))
-    if not call.operands:
-        raise _Unknown
-    read = () if call.has("-s", "--symbolic") else tuple([path for word in call.operands[:-1] for path in call.paths(word)])
-    return Effects(reads=read, writes=call.paths(call.operands[-1]))
-
-
-def _install(call: _Call) -> Effects:
-    if call.has("-d", "--directory"):
-        return Effects(writes=tuple([path for word in call.operands for path in call.paths(word)]))
-    return call.by_table()
-
-
-def _accounts(call: _Call) -> Effects:
-    found = call.by_table()
-    words = list(call.command.arguments)
-    for at, word in enumerate(words):
-        name, equals, _ = word.text.partition("=")
-        if name in ("-d", "--home", "--home-dir", "-h", "-b", "--base-dir"):
-            if equals:
-                value = word.value.partition("=")[2] if word.value is not None else None
-                if value is None:
-                    raise _Unknown
-                found = together((found, Effects(writes=call.paths(value))))
-            elif at + 1 < len(words):
-                found = together((found, Effects(writes=call.paths(words[at + 1]))))
-    return found
-
-
-def _gpg(call: _Call) -> Effects:
-    found = call.fixed()
-    words = list(call.command.arguments)
-    for at, word in enumerate(words):
-        if word.text in ("-o", "--output") and at + 1 < len(words):
-            found = together((found, Effects(writes=call.paths(words[at + 1]))))
-        elif word.text.startswith("-") or "/" not in word.text and "." not in word.text:
-            continue
-        elif "://" not in word.text and not (at and words[at - 1].text in ("--keyserver", "--recv-keys", "--recv")):
-            found = together((found, Effects(reads=call.paths(word))))
-    if "GNUPGHOME" in call.walk.variables or any(each.name == "GNUPGHOME" for each in call.command.assignments):
-        raise _Unknown
-    return found
-
-
-_TOOLS: dict[str, Callable[[_Call], Effects]] = {
-    "accounts": _accounts,
-    "curl": _curl,
-    "git": _git,
-    "gpg": _gpg,
-    "install": _install,
-    "ln": _ln,
-    "sed": _sed,
-    "tar": _tar,
-    "unpack": _unpack,
-    "unzip": _unzip,
-    "wget": _wget,
-}

@@ -104,6 +104,8 @@ def _read(command: Command, manager: str, arguments: tuple[Word, ...]) -> Invoca
         if only_words or not text.startswith("-") or text == "-":
             words.append(word)
         elif text == "--":
+            if facts.get("ends_options"):
+                break
             only_words = True
         elif text in valued:
             options.append(Option(word, text, next(rest, None)))

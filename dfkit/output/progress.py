@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     class Progress(Protocol):
         """A context manager around the build, called with each event."""
 
-        def __call__(self, event: Event) -> None: ...
+        def __call__(self, event: Event) -> None:
+            """Show an event."""
+
         def __enter__(self) -> Progress: ...
         def __exit__(
             self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -54,7 +56,7 @@ _CONTROL = re.compile(
 
 
 def progress(mode: Mode, out: TextIO, environ: Mapping[str, str]) -> Progress:
-    """The display of a mode on `out`, standard error as a rule. `auto` is `tty` on a terminal that can be redrawn, else `plain`."""
+    """The display of a mode on `out`, standard error as a rule. `auto` is `tty` where one can redraw, else `plain`."""
     if mode == "auto":
         mode = "tty" if out.isatty() and environ.get("TERM") != "dumb" else "plain"
     if mode == "tty":
@@ -231,8 +233,8 @@ class Terminal:
             elif isinstance(event, StepQueued):
                 self._rows.setdefault(event.digest, _Row(clean(event.name)))
             elif isinstance(event, StepStarted):
-                row = self._rows.setdefault(event.digest, _Row(clean(event.name)))
-                row.began = row.began or time.monotonic()
+                begun = self._rows.setdefault(event.digest, _Row(clean(event.name)))
+                begun.began = begun.began or time.monotonic()
             elif isinstance(event, StepLog | StepProgress | StepDone | StepFailed) and (row := self._rows.get(event.digest)):
                 if isinstance(event, StepLog):
                     row.logs.append(clean(event.line))

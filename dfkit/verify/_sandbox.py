@@ -18,7 +18,9 @@ from pathlib import Path
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, TypedDict
+    from typing import Any, Literal, TypedDict
+
+    Status = Literal["ok", "failed", "limit"]
 
     class Setup(TypedDict):
         """`copies` are files to bring, inside path to outside path; `bin` the outside directory of stubs, `uid` who to become."""
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
         calls: list[str]
         output: str
         files: dict[str, str]
-        status: str
+        status: Status
 
 
 HOME = "/.oracle"
@@ -95,16 +97,13 @@ def build(setup: Setup) -> None:
         (root / folder[1:]).mkdir(parents=True, exist_ok=True)
     for folder in ("sbin", "usr/bin", "usr/sbin"):
         (root / folder).symlink_to("/bin")
-    stub = root / HOME[1:] / "stub"
-    stub.write_text(STUB)
-    stub.chmod(0o755)
-    _read_only(stub, stub)
+    _read_only(Path(setup["bin"]), root / "bin")
     for inside, outside in setup["copies"].items():
         target = root / inside[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch()
-        _read_only(Path(outside), target)
-    _read_only(Path(setup["bin"]), root / "bin")
+        shutil.copyfile(outside, target)
+        target.chmod(0o755)
+        _read_only(target, target)
     (root / "dev/null").touch()
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         (root / "dev" / name).symlink_to(f"/proc/self/fd/{descriptor}")
@@ -136,7 +135,7 @@ def enter(setup: Setup) -> None:
 def trace(request: Request, pristine: frozenset[str]) -> Response:
     """Run scripts one after the other, each in a fresh shell, until one fails."""
     _reset(request, pristine)
-    status = "ok"
+    status: Status = "ok"
     for script in request["scripts"]:
         if code := _run([*request["shell"], script], request["env"]):
             status = "limit" if code == -signal.SIGKILL else "failed"
@@ -224,9 +223,9 @@ def _text(data: bytes) -> str:
 
 
 def _read_only(source: Path, target: Path) -> None:
-    """Show a file or directory of outside; where the caller is not root, permissions alone would not keep scripts from writing."""
-    _mount("--bind", str(source.resolve()), str(target))
-    _mount("-o", "remount,bind,ro", str(target))
+    """Show a file or directory at a place. Where the caller is not root, permissions would not keep a script from writing it."""
+    _mount("--bind", str(source), str(target))
+    _mount("-o", "remount,bind,ro,nosuid,nodev", str(target))
 
 
 def _mount(*words: str) -> None:

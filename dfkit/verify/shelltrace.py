@@ -29,7 +29,7 @@ from collections import Counter
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from posixpath import dirname, join, normpath
+from posixpath import basename, dirname, join, normpath
 from random import Random
 
 from dfkit._record import record
@@ -39,16 +39,17 @@ from dfkit.verify import _sandbox
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any, Literal
+    from typing import Any
+
+    from dfkit.verify._sandbox import Status
 
     Key = tuple[tuple[str, ...], int]
-    Status = Literal["ok", "failed", "limit"]
 
 _ENV = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _SHELLS_OWN = ("_", "SHLVL")
 """Variables that shells export of themselves and change as they like; PWD is another, while it is the working directory."""
 _NOBODY = 65534
-_RETRIES = 5
+_TRIES = 6
 _FIELDS = 3
 _WORD = re.compile(r"[\w.+@%\[-]+")
 _PATH = re.compile(r"[\w.+@%-]*/[\w./+@%-]*")
@@ -129,7 +130,9 @@ def shells(*options: str) -> tuple[tuple[str, ...], ...]:
 def trace(scripts: Sequence[str], shell: Sequence[str], exits: Mapping[Key, int] | None = None) -> Trace:
     """Run scripts as RUN instructions run: one after the other, each as `SHELL… script` in a fresh process, until one fails.
 
-    `shell` is one of `shells()`. `exits` gives the exit code of calls by words and occurrence; other calls return 0.
+    `shell` is one of `shells()`, or as in SHELL: of a path the last part counts. `exits` gives the exit codes, by words and
+    occurrence of a call; other calls return 0.
+
     Raises `NoOracle` where there is no safe way to run scripts.
     """
     return _oracle().trace(scripts, tuple(shell), exits or {}, scripts)
@@ -147,32 +150,35 @@ def agree(
 
     Each command is let succeed and fail, for every combination that changes what is called: all of the 2^n, less those that
     differ in the exit code of a call that is not made. Where there are more than `limit` a random choice is made, by `seed`.
-    A difference counts if it shows again, as commands of a pipeline race. Under a busybox whose shell prefers its own applets to
-    PATH, scripts that name one are not run.
+    A difference counts if it shows again, as commands of a pipeline race. Two runs that do not end count as alike. Under a
+    busybox whose shell prefers its own applets to PATH, scripts that name one are not run.
 
-    Raises `NoOracle` where there is no safe way to run scripts.
+    Raises `NoOracle` where there is no safe way to run scripts, or none of the shells.
     """
     oracle = _oracle()
     both = (*original, *merged)
-    for shell in map(tuple, _all_shells() if shells is None else shells):
-        if shell[0] == "ash" and _applets() & set(_WORD.findall(" ".join(both))):
-            continue
+    words = set(_WORD.findall(" ".join(both)))
+    fit = [
+        tuple(shell) for shell in (_all_shells() if shells is None else shells) if _name(shell) != "ash" or not _applets() & words
+    ]
+    if not fit:
+        raise NoOracle("no shell is left to run the scripts under; install dash or bash")
+    for shell in fit:
         random = Random(seed)  # noqa: S311 - a choice of cases, no secret
         frontier: list[dict[Key, int]] = [{}]
         for _ in range(limit):
             if not frontier:
                 break
             exits = frontier.pop(random.randrange(len(frontier)))
-            one, other = (oracle.trace(scripts, shell, exits, both) for scripts in (original, merged))
-            outcomes, others = {one.outcome()}, {other.outcome()}
-            for _ in range(_RETRIES):
+            outcomes, others = set(), set()
+            for _ in range(_TRIES):
+                one, other = (oracle.trace(scripts, shell, exits, both) for scripts in (original, merged))
+                outcomes.add(one.outcome())
+                others.add(other.outcome())
                 if outcomes & others:
                     break
-                outcomes.add(oracle.trace(original, shell, exits, both).outcome())
-                others.add(oracle.trace(merged, shell, exits, both).outcome())
             else:
-                if not outcomes & others:
-                    return Disagreement(shell, exits, one, other)
+                return Disagreement(shell, exits, one, other)
             if "limit" not in (one.status, other.status):
                 new = [key for key in dict.fromkeys((*one.keys(), *other.keys())) if key not in exits]
                 frontier += [exits | dict.fromkeys(new[:i], 0) | {key: 1} for i, key in enumerate(new)]
@@ -189,12 +195,14 @@ class _Oracle:
         self._home = Path(tempfile.mkdtemp(prefix="dfkit-oracle-"))
         self._bin = self._home / "bin"
         self._bin.mkdir()
+        stub = self._home / "stub"
+        stub.write_text(_sandbox.STUB)
         (self._home / "root").mkdir()
         root = os.geteuid() == 0
         setup: _sandbox.Setup = {
             "root": str(self._home / "root"),
             "bin": str(self._bin),
-            "copies": _copies(found),
+            "copies": {**_copies(found), f"{_sandbox.HOME}/stub": str(stub)},
             "uid": _NOBODY if root else None,
         }
         spaces = ["--mount", "--pid", "--net", "--ipc", "--uts", *([] if root else ["--user", "--map-root-user"])]
@@ -226,7 +234,7 @@ class _Oracle:
         folders, stubs = _places(world)
         request: _sandbox.Request = {
             "scripts": list(scripts),
-            "shell": [f"{_sandbox.HOME}/{shell[0]}", *shell[1:]],
+            "shell": [f"{_sandbox.HOME}/{_name(shell)}", *shell[1:]],
             "env": _ENV,
             "folders": folders,
             "stubs": stubs,
@@ -247,11 +255,12 @@ class _Oracle:
             _in_order(_call(call) for call in response["calls"] if call.count("\0") > _FIELDS),
             response["output"],
             written,
-        )  # type: ignore[arg-type]
+        )
 
     def _lost(self, message: str) -> None:
         self._process.kill()
         said = self._process.communicate()[1].strip().rpartition("\n")[2]
+        self.close()
         _oracle.cache_clear()
         raise NoOracle(f"{message} ({said})" if said else message)
 
@@ -266,6 +275,15 @@ def _installed() -> dict[str, str]:
     """The shells found, name to program."""
     programs = {"dash": shutil.which("dash"), "bash": shutil.which("bash"), "ash": shutil.which("busybox")}
     return {name: program for name, program in programs.items() if program}
+
+
+def _name(shell: Sequence[str]) -> str:
+    """Which of the installed shells a SHELL names; `sh` is the first of them."""
+    name = basename(shell[0])
+    name = next(iter(_installed())) if name == "sh" else name
+    if name not in _installed():
+        raise NoOracle(f"scripts cannot be traced under {shell[0]}; install it, or use one of {', '.join(_installed())}")
+    return name
 
 
 def _all_shells() -> tuple[tuple[str, ...], ...]:

@@ -142,11 +142,10 @@ def build(
 
 def build_text(plan: ContextPlan, text: str, request: BuildRequest, engine: Engine, on_event: OnEvent) -> BuildResult:
     """Build one text with the files of a plan. Raises `BuildFailed`, `NoEngine`, `ContextError`."""
+    from dfkit.build import Folders
     from dfkit.build import build as build_on
 
-    data = text.encode("utf-8", "surrogateescape")
-    placement = plan.placement(data)
-    return build_on(engine, replace(request, dockerfile=placement.name), plan.archive(data, placement.name), on_event)
+    return build_on(engine, request, Folders(plan, text.encode("utf-8", "surrogateescape")), on_event)
 
 
 def _triggers(engine: Engine | None) -> Callable[[str], tuple[str, ...] | None]:

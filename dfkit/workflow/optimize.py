@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from dfkit._record import replace
 from dfkit.model import Model
 from dfkit.syntax import parse
 from dfkit.text import SAFE
@@ -37,14 +38,15 @@ def optimize_source(
 
     Raises `UsageError` for a pass or a context that does not exist.
     """
-    from dfkit.optimize import Facts, nothing_known, optimize
+    from dfkit.optimize import Facts, optimize
 
     model = Model(parse(source), build_args=build_args)
     folder = context_folder(model, context)
-    facts = Facts(context_facts(folder, source.name) if folder is not None else None, base or nothing_known)
+    facts = Facts(context_facts(folder, source.name) if folder is not None else None)
+    if base is not None:
+        facts = replace(facts, base=base)
     return optimize(
         source.text,
-        name=source.name,
         build_args=build_args or {},
         allow=allow,
         facts=facts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import threading
@@ -212,7 +213,7 @@ def test_a_peer_that_goes_away_releases_those_that_wait(serve):
         except grpc.GoneError:
             gone.set()
 
-    server, theirs = serve({"/wait": handler})
+    _, theirs = serve({"/wait": handler})
     Client(theirs).start("/wait")
     time.sleep(0.1)
     theirs.close()
@@ -233,10 +234,8 @@ def test_a_peer_that_goes_away_releases_those_that_wait(serve):
 )
 def test_frames_that_break_the_protocol_end_the_connection(serve, data):
     server, theirs = serve({"/ok": unary(bytes)})
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         theirs.sendall(data)
-    except (BrokenPipeError, ConnectionResetError):
-        pass
     server._thread.join(5)
     assert not server._thread.is_alive()
     assert server.error is not None
@@ -264,9 +263,10 @@ def test_a_peer_that_asks_and_never_reads_is_not_buffered_for(serve):
     theirs.sendall(PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
     ping = b"\x00\x00\x08\x06\x00\x00\x00\x00\x00abcdefgh" * 1000
     sent = 0
-    with pytest.raises(TimeoutError):
+    with contextlib.suppress(TimeoutError):
         while sent < 200 << 20:
             sent += theirs.send(ping)
+    assert sent < 200 << 20
     assert len(server._out) < 1 << 20
 
 

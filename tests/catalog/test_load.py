@@ -57,7 +57,11 @@ def sample(monkeypatch):
     def plain(node, at):
         yield from ()
 
-    module.__dict__.update(words=words, programs=programs, plain=plain, helper=lambda: None)
+    @check(Run, program="manager")
+    def managed(node, at, *, manager: str):
+        yield from ()
+
+    module.__dict__.update(words=words, programs=programs, plain=plain, managed=managed, helper=lambda: None)
     monkeypatch.setitem(sys.modules, "dfkit.checks.sample", module)
 
 
@@ -99,8 +103,11 @@ def test_a_fix_says_what_it_gains_and_changes_on_purpose(written):
 def test_the_programs_of_several_commands_are_known(written):
     text = RULE.replace("sample.words", "sample.programs")
     text = text.replace("[apt-get, install], any_of: -y, limit: 3", "[[pip, install], [pip3, install], [pip, download]]")
-    rule, _ = read(written(text))
-    assert rule.programs == ("pip", "pip3")
+    assert read(written(text))[0].programs == ("pip", "pip3")
+    text = RULE.replace("sample.words", "sample.managed").replace(
+        "{command: [apt-get, install], any_of: -y, limit: 3}", "{manager: apk}"
+    )
+    assert read(written(text))[0].programs == ("apk",)
 
 
 @pytest.mark.parametrize(

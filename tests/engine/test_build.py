@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import gzip
 import hashlib
 import io
@@ -248,6 +247,7 @@ with connect() as engine:
     try:
         build(engine, BuildRequest(tags=({name!r},)), context({dockerfile!r}), tell)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("interrupted", [thread.name for thread in threading.enumerate()], flush=True)
         sys.exit(130)
 """
@@ -265,7 +265,7 @@ def test_an_interrupt_stops_the_build_and_leaves_nothing(engine, name, interrupt
         began = time.monotonic()
         for _ in range(interrupts):
             process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
+            time.sleep(0.01)
         output, _ = process.communicate(timeout=20)
     finally:
         process.kill()
@@ -276,20 +276,6 @@ def test_an_interrupt_stops_the_build_and_leaves_nothing(engine, name, interrupt
     assert time.monotonic() - began < 8
     assert gone(f"sleep\0{number}")
     assert engine.image(name) is None
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py drops its socket if it cannot connect
-def test_a_socket_that_nobody_answers_is_one_sentence(tmp_path):
-    with pytest.raises(NoEngine, match=r"no Docker engine answers at unix://.*no such file") as missing:
-        connect(f"unix://{tmp_path}/docker.sock")
-    assert missing.value.exit_code == 3
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(f"{tmp_path}/dead.sock")
-        with pytest.raises(NoEngine, match="connection refused"):
-            connect(f"unix://{tmp_path}/dead.sock")
-    with pytest.raises(NoEngine, match="no docker context"):
-        connect(context="nosuch")
-    gc.collect()
 
 
 class Forwarder:
@@ -406,7 +392,8 @@ class Registry(BaseHTTPRequestHandler):
         kind = "application/octet-stream" if "/blobs/" in self.path else "application/vnd.docker.distribution.manifest.v2+json"
         return self.answer(200, blob, {"Content-Type": kind, "Docker-Content-Digest": digest(blob)})
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def do_POST(self):  # BuildKit tries OAuth first; a 404 sends it to GET
         self.answer(404, b"{}")

@@ -9,13 +9,11 @@ import tempfile
 
 import pytest
 
-from dfkit.build import BuildRequest, build
-from dfkit.errors import UsageError
-from dfkit.image.entry import changes
+from dfkit.build import BuildRequest, EngineError, build
+from dfkit.image.entry import Entry, changes
 from dfkit.image.flatten import Flat, flatten
 from dfkit.image.history import commits
-from dfkit.image.local import saved
-from dfkit.image.saved import base_layers
+from dfkit.image.saved import SavedImage, base_layers
 from dfkit.image.waste import waste
 from dfkit.verify.compare import compare
 
@@ -57,7 +55,7 @@ def made(engine):
 @pytest.fixture
 def flat(engine):
     def flat(name):
-        with saved(engine.api, name) as image:
+        with SavedImage.read(engine.save(name)) as image:
             return flatten(image)
 
     return flat
@@ -71,7 +69,7 @@ def exported(engine, name):
             for chunk in engine.api.export(container):
                 file.write(chunk)
             file.seek(0)
-            files = {}
+            files: dict[str, Entry] = {}
             for change in changes(file):
                 files[change.path] = change.entry or files[change.target]
     finally:
@@ -117,7 +115,7 @@ def test_a_cleanup_pulled_into_its_layer_is_equivalent_and_wastes_nothing(engine
     base = engine.image("busybox").layers
     measured = []
     for name in (apart, together):
-        with saved(engine.api, name) as image:
+        with SavedImage.read(engine.save(name)) as image:
             flat = flatten(image)
             below = base_layers(image.config["rootfs"]["diff_ids"], base)
             measured.append((flat, waste(flat, image.layers, base_layers=below)))
@@ -130,7 +128,7 @@ def test_a_cleanup_pulled_into_its_layer_is_equivalent_and_wastes_nothing(engine
 
 def test_a_copy_made_by_chown_is_measured(engine, made):
     name = made("FROM busybox\nCOPY f /f\nRUN chown 7 /f\n", f="x" * 1000)
-    with saved(engine.api, name) as image:
+    with SavedImage.read(engine.save(name)) as image:
         found = waste(flatten(image), image.layers, base_layers=len(engine.image("busybox").layers))
     assert (found.shadowed, found.dup, found.wasted) == (1000, 1000, 1000)
 
@@ -154,16 +152,16 @@ def test_a_committed_container_is_told_from_a_built_image(engine, made):
     finally:
         engine.api.remove_container(container, force=True)
     try:
-        with saved(engine.api, committed) as image:
+        with SavedImage.read(engine.save(committed)) as image:
             assert [step.created_by for step in commits(image.config)] == ["sh"]
             assert image.layers[-1].created_by == "sh"
             assert "/typed" in flatten(image).files
     finally:
         engine.api.remove_image(committed)
-    with saved(engine.api, built) as image:
+    with SavedImage.read(engine.save(built)) as image:
         assert commits(image.config) == ()
 
 
 def test_an_image_that_is_not_there_is_said(engine):
-    with pytest.raises(UsageError, match="no image dfkit-test/nothing"):
-        saved(engine.api, "dfkit-test/nothing")
+    with pytest.raises(EngineError, match="could not save dfkit-test/nothing"):
+        SavedImage.read(engine.save("dfkit-test/nothing"))

@@ -119,6 +119,13 @@ def test_a_fix_that_changes_nothing_is_refused():
     assert {(each.proposal.label, each.why) for each in done.refused} == {("idle", "it changes nothing")}
 
 
+def test_a_fix_whose_edits_overlap_is_refused():
+    wrong = Proposal("wrong", Fix("wrong", (Edit(Span(0, 4), "x"), Edit(Span(2, 6), "y"))))
+    done = rewrite("FROM a\n", lambda text: [wrong])
+    assert [each.why for each in done.refused] == ["its own edits overlap"]
+    assert done.text == "FROM a\n"
+
+
 def test_fixes_that_undo_each_other_are_named():
     with pytest.raises(OscillationError, match=r"fixes of `back` and `forth` undo each other"):
         rewrite("FROM a\nRUN one\n", both(replacing("forth", "one", "two"), replacing("back", "two", "one")))

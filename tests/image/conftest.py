@@ -39,7 +39,8 @@ def configuration(layers, steps=None, **config):
 def docker_archive(layers, config=None):
     """What engines before 25 write: a folder a layer, manifest.json near the end, a symbolic link where a layer stands twice."""
     config = json.dumps(config or configuration(layers)).encode()
-    members, paths, first = [], [], {}
+    members, paths = [], []
+    first: dict[bytes, str] = {}
     for number, layer in enumerate(layers):
         path = f"{number:064x}/layer.tar"
         if layer in first:

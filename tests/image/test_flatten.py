@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -180,8 +181,8 @@ one_change = st.one_of(
 
 def model(layers):
     """The same by the plainest means: nested dicts for directories, numbers for files, one whole copy a layer."""
-    root = {}
-    owners = {}
+    root: dict[str, Any] = {}
+    owners: dict[int, int] = {}
 
     def walk(path, make):
         here = root

@@ -114,7 +114,7 @@ def test_an_image_with_two_tags_is_one_image(make):
     layer = make.tar(make.header("a"))
     archive = io.BytesIO(make.docker_archive([layer]))
     with tarfile.open(fileobj=archive) as tar:
-        members = [(info, tar.extractfile(info).read() if info.isreg() else b"") for info in tar]
+        members = [(info, tar.extractfile(info).read() if info.isreg() else b"") for info in tar]  # type: ignore[union-attr]
     members = [(info, data) for info, data in members if info.name != "manifest.json"]
     entry = '{"Config": "config.json", "Layers": ["%s/layer.tar"]}' % ("0" * 64)
     members.append(make.header("manifest.json", data=f"[{entry}, {entry}]".encode()))

@@ -103,7 +103,7 @@ def test_files_stages_comments_and_parts_are_nodes_too():
         met.append((type(node).__name__, at.stage and at.stage.index))
         yield from ()
 
-    run(rule("meet", meet))
+    run(rule("meet", meet), text="# escape=\\\n" + TEXT)
     assert met == [("Dockerfile", None), ("Comment", None), ("Comment", None), ("Stage", 0), ("Stage", 1), ("Flag", 0)]
 
 
@@ -140,7 +140,7 @@ def test_edits_become_a_fix_as_trusted_as_the_rule_says():
         yield Finding(node.value.span, edits=(Edit(node.span, ""),), applicability="display")
 
     safe, display = run(rule("a", fixed), rule("b", shown, code="DF2502", fix="unsafe"))
-    assert (safe.fix.title, safe.fix.applicability, safe.notes[0].message) == ("replace `root` by `app`", "safe", "here")
+    assert (safe.fix.title, safe.fix.applicability, safe.notes[0].message) == ("replace `root` with `app`", "safe", "here")
     assert (display.fix.title, display.fix.applicability) == ("remove `USER root`", "display")
 
 
@@ -196,9 +196,9 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_checked():
     ]  # fmt: skip
 
 
-def test_the_severity_of_a_syntax_error_can_be_set():
-    problem = rule("syntax-error", each_run, code="DF1000", nodes=(), severity="info")
-    assert [each.severity for each in run(problem, text="FROM a\nRUM x\n")] == ["info"]
+def test_code_and_severity_of_a_syntax_error_are_those_of_the_selection():
+    problem = rule("syntax-error", each_run, code="DL1000", nodes=(), severity="info")
+    assert [(each.code, each.severity) for each in run(problem, text="FROM a\nRUM x\n")] == [("DL1000", "info")]
 
 
 def test_one_linter_serves_many_files():

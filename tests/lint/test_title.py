@@ -11,7 +11,7 @@ SOURCE = Source("FROM a\nADD x /\nRUN y\n")
 @pytest.mark.parametrize(
     ("edits", "expected"),
     [
-        ([Edit(Span(7, 10), "COPY")], "replace `ADD` by `COPY`"),
+        ([Edit(Span(7, 10), "COPY")], "replace `ADD` with `COPY`"),
         ([Edit(Span(6, 6), ":1")], "insert `:1`"),
         ([Edit(Span(7, 15), "")], "remove `ADD x /`"),
         ([Edit(Span(7, 21), "")], "remove lines 2 to 3"),

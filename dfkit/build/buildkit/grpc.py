@@ -110,18 +110,25 @@ class Call:
             self._server._touch(self)
             self._rest += data
 
+    @property
+    def ready(self) -> bool:
+        """Whether the peer has sent something that `receive` has not given yet, or sends no more."""
+        with self._changed:
+            return bool(self._rest or self._received or self._ended or self._gone)
+
     def messages(self) -> Iterator[bytes]:
         """The peer's messages until it ends its side."""
         while (message := self.receive()) is not None:
             yield message
 
-    def send(self, message: bytes) -> None:
-        """Queue a message; waits while much of what was sent before is still under way. Raises `GoneError`."""
+    def send(self, *messages: bytes) -> None:
+        """Queue messages; waits while much of what was sent before is still under way. Raises `GoneError`."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._unsent) < _UNSENT_OF_CALL or self._gone)
             if self._gone:
                 raise GoneError
-            self._unsent += b"\0" + len(message).to_bytes(4, "big") + message
+            for message in messages:
+                self._unsent += b"\0" + len(message).to_bytes(4, "big") + message
         self._server._touch(self)
 
 

@@ -29,18 +29,24 @@ HEALTH: Mapping[str, Handler] = {"/grpc.health.v1.Health/Check": unary(lambda _r
 class Session:
     """Between `open` and `close` the engine can call back. `id` is what the build request names the session by."""
 
-    def __init__(self, api: Any, *services: Mapping[str, Handler]) -> None:
-        """`api` is a `docker.APIClient`; `services` are handlers by gRPC path. The health service is added."""
+    def __init__(self, api: Any, *services: Mapping[str, Handler], shared_key: str = "") -> None:
+        """`api` is a `docker.APIClient`; `services` are handlers by gRPC path. The health service is added.
+
+        With a `shared_key` the engine keeps the files that it is sent for later sessions of the same key.
+        """
         self.id = secrets.token_hex(16)
         self._api = api
-        self._handlers: dict[str, Handler] = {
-            path: handler for service in (HEALTH, *services) for path, handler in service.items()
-        }
+        self._shared_key = shared_key
+        self._handlers: dict[str, Handler] = dict(HEALTH)
+        for service in services:
+            self._handlers |= service
         self._server: Server | None = None
 
     def open(self) -> None:
         """Raises `transport.UpgradeError` if the engine has no sessions (status 404), and what requests raises."""
         headers = [("X-Docker-Expose-Session-Uuid", self.id), ("X-Docker-Expose-Session-Name", "dfkit")]
+        if self._shared_key:
+            headers.append(("X-Docker-Expose-Session-Sharedkey", self._shared_key))
         headers += [("X-Docker-Expose-Session-Grpc-Method", path) for path in self._handlers]
         url = f"{self._api.base_url}/v{self._api.api_version}/session"
         self._server = Server(upgrade(self._api, url, headers), self._handlers)

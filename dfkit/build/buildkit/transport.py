@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 
 import requests
 from urllib3 import HTTPHeaderDict
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
         def send(self, data: bytes) -> int:
             """Send what the connection takes now and tell how much that was. Raises `OSError`."""
 
-        def close(self) -> None: ...
+        def close(self) -> None:
+            """Close the connection; a second time does nothing."""
 
 
 _WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -54,9 +56,11 @@ class SocketTransport:
         sock.setblocking(False)
 
     def fileno(self) -> int:
+        """See `Transport`."""
         return self._socket.fileno()
 
     def receive(self) -> bytes | None:
+        """See `Transport`."""
         if self._first:
             first, self._first = self._first, b""
             return first
@@ -66,19 +70,20 @@ class SocketTransport:
             return None
 
     def buffered(self) -> bool:
+        """See `Transport`."""
         return bool(self._first) or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0)
 
     def send(self, data: bytes) -> int:
+        """See `Transport`."""
         try:
             return self._socket.send(data)
         except _WAIT:
             return 0
 
     def close(self) -> None:
-        try:
+        """See `Transport`."""
+        with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         if self._response is not None:
             self._response.close()
         self._socket.close()
@@ -117,7 +122,5 @@ def upgrade(api: Any, url: str, headers: Iterable[tuple[str, str]]) -> SocketTra
 
 def hang_up(response: Any) -> None:
     """Shut the socket of a response that another thread may be reading; that thread then sees the end of the stream."""
-    try:
+    with suppress(AttributeError, OSError):  # it was read to its end, or closed
         response.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)
-    except (AttributeError, OSError):
-        pass  # it was read to its end, or closed

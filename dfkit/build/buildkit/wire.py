@@ -106,13 +106,16 @@ class Message:
         return value - (1 << 64) if value >> 63 else value
 
     def flag(self, number: int) -> bool:
+        """A bool."""
         return self.integer(number) != 0
 
     def data(self, number: int) -> bytes:
+        """A bytes field."""
         values = self._bytes(number)
         return values[-1] if values else b""
 
     def datas(self, number: int) -> tuple[bytes, ...]:
+        """A repeated bytes field."""
         return tuple(self._bytes(number))
 
     def text(self, number: int) -> str:
@@ -120,6 +123,7 @@ class Message:
         return self.data(number).decode("utf-8", "replace")
 
     def texts(self, number: int) -> tuple[str, ...]:
+        """A repeated string."""
         return tuple(value.decode("utf-8", "replace") for value in self._bytes(number))
 
     def message(self, number: int) -> Message | None:

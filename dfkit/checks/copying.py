@@ -1,0 +1,174 @@
+"""COPY and ADD: what they bring, and what happens to it afterwards."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+
+from dfkit.checks.binding import Finding, Words, check
+from dfkit.model import Stage
+from dfkit.model.copies import EVERYTHING, is_remote, sources
+from dfkit.shell import Command, commands, effective
+from dfkit.syntax.nodes import Add, Copy, Run, Transfer
+from dfkit.text import SAFE, STYLE, Edit, Note, Span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dfkit.checks.binding import Place
+    from dfkit.model import Model
+
+_ARCHIVE = re.compile(r"\.(?:tar(?:\..*)?|t[abglx]?z2?|tb2|gz|bz2|xz|lzma|zst|Z)$|\.tar")
+_NO_ARCHIVE = re.compile(
+    r"\.(?:c|cfg|conf|cpp|crt|css|csv|env|go|h|html|ini|jar|java|js|json|list|lock|md|mjs|pem|php|pl|properties|pub|py|rb|repo|rs|sh|sql"
+    r"|toml|ts|txt|war|xml|ya?ml|zip)$"
+)
+_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+_MAGIC_SIZE = 262
+"""What moby's archive detection looks at; a tar has `ustar` at 257.
+https://github.com/moby/go-archive/blob/main/compression/compression.go"""
+
+
+@check(Add)
+def add_of_files(node: Add, at: Place) -> Iterator[Finding]:
+    """ADD brings plain files or folders, which COPY does without unpacking or fetching anything.
+
+    Silent where some source is or may be an archive or a URL, and with the options that only ADD has. The fix is safe where the
+    build context or the name shows that no source is an archive.
+    """
+    if at.stage is None or any(flag.name in ("checksum", "keep-git-dir", "unpack") for flag in node.flags):
+        return
+    markers = {heredoc.marker for heredoc in node.heredocs}
+    sure = True
+    for word in node.sources:
+        if word.span in markers:
+            continue
+        text = at.model.expand(word, node)
+        if is_remote(text or word.text) or _ARCHIVE.search(text or word.text):
+            return
+        if text is None:
+            if word.text.strip("\"'").startswith("$"):
+                return
+            sure = False
+        elif not _is_plain(text, at.settings.context):
+            sure = False
+    keyword = "copy" if node.keyword.text.islower() else "COPY"
+    yield Finding(node.keyword.span, edits=(Edit(node.keyword.span, keyword),), applicability=SAFE if sure else None)
+
+
+def _is_plain(path: str, context: str | None) -> bool:
+    """Whether ADD surely unpacks nothing: a folder, a file of the context without an archive's first bytes, or a telling name."""
+    if path.endswith("/") or posixpath.normpath(path) in (".", "/"):
+        return True
+    if any(char in path for char in "*?["):
+        return _NO_ARCHIVE.search(path) is not None
+    if context is not None:
+        full = os.path.join(context, path.lstrip("/"))
+        if os.path.isdir(full):
+            return True
+        if os.path.isfile(full):
+            with open(full, "rb") as file:
+                head = file.read(_MAGIC_SIZE)
+            return not head.startswith(_MAGIC) and head[257:262] != b"ustar"
+    return _NO_ARCHIVE.search(path) is not None
+
+
+@check(Command, program="program")
+def changed_after_copy(node: Command, at: Place, *, program: Words, option: str) -> Iterator[Finding]:
+    """A RUN changes owner or mode of files that an earlier COPY of the stage brought, with `program`; COPY has `option` for that.
+
+    Softer where only single files change, which are small more often than not, and in stages that are not shipped.
+    """
+    instruction = at.instruction
+    if not isinstance(instruction, Run) or at.stage is None:
+        return
+    command = effective(node)
+    words = [word for word in command.arguments if not word.text.startswith("-")][1:]
+    recursive = any(re.fullmatch(r"-[a-zA-Z]*R[a-zA-Z]*|--recursive", word.text) for word in command.arguments)
+    workdir = at.model.state(instruction).workdir
+    for word in words:
+        path = _absolute(word.value, workdir)
+        if path is None:
+            continue
+        for copy in at.stage.instructions:
+            if copy is instruction or copy.span.start > instruction.span.start:
+                break
+            if isinstance(copy, Transfer) and copy.flag(option) is None and _brings(copy, path, recursive, at.model):
+                soft = not recursive or not at.model.is_shipped(at.stage)
+                yield Finding(
+                    Span(command.words[0].span.start, word.span.end),
+                    notes=(Note(copy.span, f"brought by this {copy.name}"),),
+                    severity=STYLE if soft else None,
+                )
+                return
+
+
+def _absolute(path: str | None, workdir: str | None) -> str | None:
+    if path is None or any(char in path for char in "*?[~"):
+        return None
+    if path.startswith("/"):
+        return posixpath.normpath(path)
+    return None if workdir is None else posixpath.normpath(posixpath.join(workdir, path))
+
+
+def _brings(copy: Transfer, path: str, recursive: bool, model: Model) -> bool:
+    """Whether a COPY brings the file at a path or, where a command goes into folders, something below it."""
+    text = model.expand(copy.destination, copy)
+    destination = _absolute(text, model.state(copy).workdir)
+    if destination is None or text is None:
+        return False
+    places = {destination}
+    for word in copy.sources:
+        name = posixpath.basename((model.expand(word, copy) or "").rstrip("/"))
+        if name and not any(char in name for char in "*?["):
+            places.add(posixpath.join(destination, name))
+    return path in places or (recursive and any(place.startswith(path.rstrip("/") + "/") for place in places))
+
+
+@check(Stage)
+def everything_before_install(node: Stage, at: Place, *, installs: Words) -> Iterator[Finding]:
+    """A COPY of the whole context stands before a RUN that installs what a few files of it name, so each edit installs again.
+
+    `installs` are commands that read such files, as the words they start with; options between the words do not matter. One that
+    needs an option (`pip install -r`) says so. Silent where an earlier RUN of the stage had the same program install.
+    """
+    transfers = [each for each in node.instructions if isinstance(each, Copy | Add)]
+    if not any(source == EVERYTHING for each in transfers for source, _ in sources(each, at.model)):
+        return
+    whole: Span | None = None
+    seen: set[str] = set()
+    phrases = [tuple(each.split()) for each in installs]
+    for instruction in node.instructions:
+        if isinstance(instruction, Copy | Add):
+            for source, span in sources(instruction, at.model):
+                if source == EVERYTHING and whole is None:
+                    whole = span
+        elif isinstance(instruction, Run):
+            for script in at.model.scripts(instruction):
+                for each in commands(script):
+                    command = effective(each)
+                    if not any(_starts_with(command, phrase) for phrase in phrases):
+                        continue
+                    if whole is not None and command.name not in seen:
+                        yield Finding(
+                            whole,
+                            "each edit of any file runs the install again: copy the files it reads, install, then copy the rest",
+                            notes=(Note(command.span, "this runs again"),),
+                        )
+                        return
+                    seen.add(command.name or "")
+
+
+def _starts_with(command: Command, phrase: tuple[str, ...]) -> bool:
+    """Whether a command has the words of a phrase and no more but options; a phrase with an option needs just that option."""
+    words = [word.value or word.text for word in command.words]
+    if command.name != phrase[0]:
+        return False
+    options = [word for word in phrase if word.startswith("-")]
+    plain = [word for word in words[1:] if not word.startswith("-")]
+    wanted = [word for word in phrase[1:] if not word.startswith("-")]
+    if options:
+        return plain[: len(wanted)] == wanted and all(any(word.startswith(option) for word in words) for option in options)
+    return plain == wanted
