@@ -61,13 +61,16 @@ def pipe_hides_failure(node: Script, at: Place) -> Iterator[Finding]:
     """
     if not isinstance(at.instruction, Run) or node.dialect == "exec" or "|" not in node.text.text:
         return
+    if "pipefail" in node.options:
+        return
     found: list[tuple[int, Pipeline]] = []
+    guarded = [each.script.span for each in commands(node) if each.script and "pipefail" in each.script.options]
     for each in walk(node):
         if isinstance(each, Command) and each.name == "set" and any(word.text == "pipefail" for word in each.arguments):
             return
-        if isinstance(each, Pipeline) and len(each.elements) > 1:
+        if isinstance(each, Pipeline) and len(each.elements) > 1 and not any(span.covers(each.span) for span in guarded):
             found.append((_risk(each), each))
-    if not found or "pipefail" in node.options:
+    if not found:
         return
     risk, pipeline = max(found, key=lambda pair: pair[0])
     text = at.model.dockerfile.source.text

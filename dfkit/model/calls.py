@@ -6,6 +6,7 @@ import posixpath
 import re
 
 from dfkit.model.effects import DEVICES, OPAQUE, Effects, together
+from dfkit.model.facts import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dfkit.model.effects import Walk
+    from dfkit.model.packages import Invocation
     from dfkit.shell import Command, Word
 
+_ELSEWHERE = {
+    "apk": ("--root", "-p"), "yum": ("--installroot",), "dnf": ("--installroot",), "zypper": ("--root", "-R"),
+    "pip": ("--root", "--prefix", "--target", "-t"), "npm": ("--prefix",),
+}  # fmt: skip
+"""Options with which a package manager installs to another place."""
 _ARCHIVE = re.compile(r"\.(?:tar\.[A-Za-z0-9]+|tar|t[gbx]z2?|zip|gz|bz2|xz|zst)$")
 
 
@@ -25,6 +32,40 @@ def call_effects(walk: Walk, command: Command, spec: dict[str, Any]) -> Effects:
         return _TOOLS[spec["tool"]](call) if "tool" in spec else call.by_table()
     except _Unknown:
         return OPAQUE
+
+
+def manager_effects(walk: Walk, call: Invocation) -> Effects:
+    """The effects of a call of a package manager."""
+    own = table("commands")["managers"].get(call.manager)
+    if own is None or call.has(*_ELSEWHERE.get(call.manager, ())):
+        return OPAQUE
+    lists = tuple(call.facts.get("lists", ()))
+    caches = walk.places(call.facts.get("caches", ()))
+    reads, writes, bulk = (walk.places(own[side]) for side in ("reads", "writes", "bulk"))
+    if caches is None or reads is None or writes is None or bulk is None:
+        return OPAQUE
+    if call.action == "update":
+        return Effects(("/etc", "/usr/share/keyrings", *lists), (*lists, *caches, "/var/cache/apt"), bulk=lists, network=True)
+    if call.action == "clean":
+        return Effects(reads=caches, deletes=caches)
+    if call.manager == "pip" and (call.has("-e", "--editable") or any(_is_project(word) for word in call.packages)):
+        return OPAQUE
+    given = [word for word in call.packages if "/" in word.text and "://" not in word.text]
+    for option in call.options:
+        if option.name in ("-r", "--requirement", "-c", "--constraint") and option.value is not None and not isinstance(option.value, str):
+            given.append(option.value)
+    named: list[str] = []
+    for word in given:
+        paths = walk.paths(word)
+        if paths is None:
+            return OPAQUE
+        named += paths
+    return Effects((*reads, *lists, *caches, *named), (*writes, *caches), (), (), (*bulk, *caches), False, True)
+
+
+def _is_project(word: Word) -> bool:
+    """Whether pip would run the project's own code."""
+    return word.text.startswith((".", "/", "$")) and not word.text.endswith((".whl", ".txt"))
 
 
 class _Unknown(Exception):  # noqa: N818
@@ -140,6 +181,9 @@ class _Call:
     def role(self, role: str, word: Word | str) -> Effects:
         if role == "print":
             return Effects()
+        if role == "delete" and not isinstance(word, str) and self.walk.paths(word) is None:
+            # What else it deletes is still known.
+            return OPAQUE
         paths = tuple([path for path in self.paths(word) if not path.startswith(DEVICES)])
         match role:
             case "read":

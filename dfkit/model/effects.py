@@ -443,50 +443,15 @@ class Walk:
         name = command.name
         if name is None or name in self.functions:
             return OPAQUE
-        manager = self.manager(command)
-        if manager is not None:
-            return manager
+        from dfkit.model.calls import call_effects, manager_effects
+
+        call = invocation(command)
+        if call is not None:
+            return manager_effects(self, call)
         spec = table("commands")["commands"].get(name)
         if spec is None or (command.words[0].value or "").startswith("./"):
             return OPAQUE
-        from dfkit.model.calls import call_effects
-
         return call_effects(self, command, spec)
-
-    def manager(self, command: Command) -> Effects | None:
-        call = invocation(command)
-        if call is None:
-            return None
-        own = table("commands")["managers"].get(call.manager)
-        lists = tuple(call.facts.get("lists", ()))
-        caches = self.places(call.facts.get("caches", ()))
-        reads, writes = (self.places(own[side]) for side in ("reads", "writes")) if own else (None, None)
-        if own is None or caches is None or reads is None or writes is None:
-            return OPAQUE
-        if call.has("--root", "--installroot", "--prefix", "--target", "-t") and call.manager in (
-            "apk",
-            "yum",
-            "dnf",
-            "zypper",
-            "pip",
-            "npm",
-        ):
-            if not (call.manager == "apk" and call.has("-t")):
-                return OPAQUE
-        files = [self.paths(word) for word in call.packages if "/" in word.text]
-        if any(paths is None for paths in files):
-            return OPAQUE
-        named = tuple([path for paths in files if paths for path in paths])
-        if call.action == "update":
-            return Effects(
-                reads=("/etc", "/usr/share/keyrings", *lists),
-                writes=(*lists, *caches, "/var/cache/apt"),
-                bulk=lists,
-                network=True,
-            )
-        if call.action == "clean":
-            return Effects(deletes=caches, reads=caches)
-        return Effects((*reads, *lists, *caches, *named), (*writes, *caches), (), (), (*writes, *caches), False, True)
 
 
 def _substitutions(parts: Iterable[Part]) -> Iterator[Script]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dfkit._record import record
 from dfkit.model.effects import covers, overlaps, steps, where
+from dfkit.model.facts import table
 from dfkit.model.packages import invocation
 from dfkit.optimize.passes import Pass
 from dfkit.optimize.proposal import Proposal, Refusal
@@ -82,9 +83,7 @@ def _rewrite(stage: Stage, at: int, run: Run, manager: Manager, model: Model) ->
     pure = _is_pure(run, manager, model)
     if not needers:
         if pure:
-            yield Refusal(
-                NAME, run.span, "No RUN that dfkit knows uses these package lists, so there is nothing to join the update with."
-            )
+            yield _drop(stage, at, run, manager, unsure, model)
         return
     why = next((found for each in (run, *needers) if (found := _obstacle(run, each, manager, model)) is not None), None)
     if why is not None:
@@ -126,7 +125,7 @@ def _rewrite(stage: Stage, at: int, run: Run, manager: Manager, model: Model) ->
         yield Refusal(NAME, run.span, f"The update stays in its own RUN: {edits}.")
         return
     line = model.dockerfile.source.position(run.span.start).line
-    declares = clean and any(_cleans(each, model) for each in (run, *needers))
+    declares = clean and any(_is_shipped(each, model) for each in (run, *needers))
     yield Proposal(
         NAME,
         Fix(f"update package lists of line {line} where they are used", edits),
@@ -137,27 +136,43 @@ def _rewrite(stage: Stage, at: int, run: Run, manager: Manager, model: Model) ->
     )
 
 
+def _drop(stage: Stage, at: int, run: Run, manager: Manager, unsure: Run | None, model: Model) -> Proposal | Refusal:
+    """Take out an update that a later one makes superfluous."""
+    renewed = next(
+        (
+            each
+            for each in stage.instructions[at + 1 :]
+            if isinstance(each, Run) and any(_action(step, manager) == "update" and step.sure for step in _steps(each, model))
+        ),
+        None,
+    )
+    if renewed is None or unsure is not None or any(PRAGMA.search(comment.text) for comment in run.comments):
+        return Refusal(NAME, run.span, "No RUN that dfkit knows uses these package lists, so there is nothing to join the update with.")
+    line = model.dockerfile.source.position(renewed.span.start).line
+    return Proposal(
+        NAME,
+        Fix(f"remove the update of line {model.dockerfile.source.position(run.span.start).line}", (removal(model, run),)),
+        run.span,
+        f"Nothing uses these package lists before line {line} updates them again.",
+        "the time of an update, its bytes, and a layer",
+        manager.declared,
+    )
+
+
 def _edits(
     run: Run, pure: bool, joined: tuple[Run, ...], others: list[Run], update: str, clean: bool, manager: Manager, model: Model
 ) -> tuple[Edit, ...] | str:
     edits: list[Edit] = []
 
-    def extra(target: Run) -> list[Body]:
-        return (
-            [added(_sudo(update) + manager.remove, target, model)]
-            if clean and _cleans(target, model) and _leaves(target, run, manager, model)
-            else []
-        )
+    def cleanup(target: Run) -> list[Body]:
+        if not clean or not _is_shipped(target, model) or _removes(target, manager, model):
+            return []
+        return [added(("sudo " if update.startswith("sudo ") else "") + manager.remove, target, model)]
 
     if joined or not pure:
-        last = joined[-1] if joined else run
-        body = (
-            [added(_sudo(update) + manager.remove, last, model)]
-            if clean and _cleans(last, model) and not _removes(last, manager, model)
-            else []
-        )
-        if joined or body:
-            found = join(model, (run, *joined), body)
+        after = cleanup(joined[-1] if joined else run)
+        if joined or after:
+            found = join(model, (run, *joined), after)
             if isinstance(found, str):
                 return found
             edits += found
@@ -168,19 +183,29 @@ def _edits(
     )
     if any(PRAGMA.search(comment) for comment in above):
         return "a comment that turns a check off stands above it"
-    for number, other in enumerate(others):
-        found = join(model, (other,), extra(other), (added(update, other, model, above if number == 0 else ()),))
+    for number, several in enumerate(_neighbours(others, model)):
+        found = join(model, several, cleanup(several[-1]), (added(update, several[0], model, above if number == 0 else ()),))
         if isinstance(found, str):
             return found
         edits += found
     return tuple(edits)
 
 
-def _sudo(update: str) -> str:
-    return "sudo " if update.startswith("sudo ") else ""
+def _neighbours(runs: list[Run], model: Model) -> list[tuple[Run, ...]]:
+    """RUNs in groups of those that stand one after the other and can be joined."""
+    out: list[tuple[Run, ...]] = []
+    for run in runs:
+        stage = model.stage_of(run)
+        group = next((each for each in groups(stage, model) if any(one is run for one in each)), ()) if stage else ()
+        at = next((number for number, each in enumerate(group) if each is run), 0)
+        if out and at and group[at - 1] is out[-1][-1]:
+            out[-1] = (*out[-1], run)
+        else:
+            out.append((run,))
+    return out
 
 
-def _cleans(run: Run, model: Model) -> bool:
+def _is_shipped(run: Run, model: Model) -> bool:
     """Whether lists in a RUN's layer reach the final image, so that removing them gains something."""
     stage = model.stage_of(run)
     return stage is not None and model.is_shipped(stage)
@@ -213,10 +238,6 @@ def _deletes_lists(step: Step, manager: Manager) -> bool:
 
 def _removes(run: Run, manager: Manager, model: Model) -> bool:
     return any(_deletes_lists(step, manager) for step in _steps(run, model))
-
-
-def _leaves(run: Run, _update: Run, manager: Manager, model: Model) -> bool:
-    return not _removes(run, manager, model)
 
 
 def _is_pure(run: Run, manager: Manager, model: Model) -> bool:
@@ -298,9 +319,10 @@ def _need(run: Run, manager: Manager, model: Model) -> tuple[bool | None, bool]:
 def _is_tool(step: Step) -> bool:
     """Whether an unknown program is one that installs no system packages."""
     command = effective(step.command)
-    if invocation(command) is not None:
-        return invocation(command).manager in ("pip", "npm", "yarn", "gem")  # type: ignore[union-attr]
-    return command.name in TOOLS
+    call = invocation(command)
+    if call is not None:
+        return call.manager not in {each.name for each in MANAGERS}
+    return command.name in TOOLS or command.name in table("commands")["commands"]
 
 
 def _obstacle(update: Run, run: Run, manager: Manager, model: Model) -> str | None:

@@ -6,8 +6,11 @@ Joined RUNs share one cache entry: when the second changes, the first is run aga
 
 from __future__ import annotations
 
+import re
+
 from dfkit._record import record
 from dfkit.model.effects import covers, overlaps, steps, where
+from dfkit.model.facts import table
 from dfkit.model.packages import invocation
 from dfkit.shell import effective
 
@@ -73,25 +76,44 @@ def undone(first: Run, later: Run, model: Model) -> Iterator[Undone]:
     """What of the bytes that one RUN makes another deletes, moves, or copies for a change of mode or owner."""
     (one,), (other,) = model.scripts(first), model.scripts(later)
     makers = list(steps(one, where(model, first)))
+    own: list[str] = []
     for step in steps(other, where(model, later)):
         found = step.effects
         call = invocation(effective(step.command))
         if call is not None:
             yield from _packages(makers, step, call)
-            continue
-        for maker in makers:
-            for path in maker.effects.bulk:
-                for how, touched in (("changes the mode or owner of", found.changes), ("deletes", found.deletes)):
-                    if any(_within(each, path) for each in touched):
-                        moved = how == "deletes" and effective(step.command).name == "mv"
-                        yield Undone(maker, step, path, "moves" if moved else how)
+        else:
+            moves = effective(step.command).name == "mv"
+            for number, maker in enumerate(makers):
+                for path in maker.effects.bulk:
+                    gone = any(covers(deleted, path) for after in makers[number + 1 :] for deleted in after.effects.deletes)
+                    if gone or owner(path) is not None or any(overlaps(path, each) for each in own):
+                        continue
+                    if any(_within(each, path, _is_recursive(step)) for each in found.changes):
+                        yield Undone(maker, step, path, "changes the mode or owner of")
+                    elif any(_within(each, path) for each in found.deletes):
+                        yield Undone(maker, step, path, "moves" if moves else "deletes")
+        own += found.writes
 
 
-def _within(touched: str, made: str) -> bool:
-    """Whether what is touched is what was made, or holds it, or is a part of it; `/` holds everything and says nothing."""
-    if made == "/" or not overlaps(touched, made):
+def owner(path: str) -> str | None:
+    """The package manager whose lists or downloads a path is."""
+    for manager, facts in table("packages").items():
+        if any(covers(folder, path) for folder in (*facts.get("lists", ()), *facts.get("caches", ()))):
+            return str(manager)
+    return None
+
+
+def _within(touched: str, made: str, recursive: bool = True) -> bool:
+    """Whether what is touched is what was made, or a part of it, or holds it; `/` holds everything and says nothing."""
+    if "/" in (touched, made) or not overlaps(touched, made):
         return False
-    return covers(touched, made) or covers(made, touched) or touched.rpartition("/")[0] == made.rpartition("/")[0]
+    return recursive or touched.count("/") >= made.count("/")
+
+
+def _is_recursive(step: Step) -> bool:
+    """Whether chmod or chown goes into folders."""
+    return any(re.match(r"-[A-Za-z]*R|--recursive$", word.text) for word in step.command.words)
 
 
 def _packages(makers: list[Step], step: Step, call: Invocation) -> Iterator[Undone]:

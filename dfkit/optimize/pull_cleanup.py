@@ -7,11 +7,14 @@ and not by the cleanup's own; no step between reads them, and package lists are 
 
 from __future__ import annotations
 
+import re
+
 from dfkit._record import record, replace
 from dfkit.model.effects import covers, overlaps, steps, where
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
 from dfkit.optimize.passes import Pass
+from dfkit.optimize.profit import owner
 from dfkit.optimize.proposal import Proposal, Refusal
 from dfkit.optimize.runs import PRAGMA, added, chain, join, unjoinable, without
 from dfkit.shell import Statement, effective
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from dfkit.model.effects import Step
     from dfkit.optimize.passes import Facts
     from dfkit.shell import Command, Script, Word
+    from dfkit.syntax.nodes import Instruction
 
 NAME = "pull-cleanup"
 
@@ -37,6 +41,8 @@ class Cleanup:
 
     command: Command
     targets: tuple[tuple[Word | None, tuple[str, ...]], ...]
+    forced: bool
+    """It does not fail where there is nothing to delete."""
 
 
 def rewrite(model: Model, _facts: Facts) -> Iterator[Proposal | Refusal]:
@@ -71,6 +77,8 @@ def _pull(stage: Stage, at: int, run: Run, model: Model) -> Proposal | Refusal |
         before = [step for step in own if step.command.span.end <= command.span.start]
         for word, targets in cleanup.targets:
             makers, why = _makers(stage, at, run, targets, before, model)
+            if not cleanup.forced and not (len(makers) == 1 and _surely_made(stage.instructions[makers[0]], targets, model)):
+                makers, why = [], why or ("it may not be there yet, and `rm` without `-f` would fail" if makers else None)
             if why is not None and not makers:
                 refusal = refusal or Refusal(
                     NAME, command.span, f"`{targets[0]}` is deleted in a later layer than it was made in; {why}."
@@ -163,7 +171,7 @@ def _cleanup(command: Command, run: Run, model: Model) -> Cleanup | None:
             if call.manager in ("yum", "dnf", "zypper")
             else step.effects.deletes
         )
-        return Cleanup(command, ((None, tuple(dict.fromkeys(paths))),)) if paths else None
+        return Cleanup(command, ((None, tuple(dict.fromkeys(paths))),), True) if paths else None
     if command.name != "rm":
         return None
     targets: list[tuple[Word | None, tuple[str, ...]]] = []
@@ -179,7 +187,8 @@ def _cleanup(command: Command, run: Run, model: Model) -> Cleanup | None:
         if path.count("/") == 1 and path.strip("/*") == "":
             return None
         targets.append((word, (path,)))
-    return Cleanup(command, tuple(targets)) if targets else None
+    forced = any(re.match(r"-[A-Za-z]*f|--force$", word.text) for word in command.arguments)
+    return Cleanup(command, tuple(targets), forced) if targets else None
 
 
 def _alone(command: Command, run: Run, model: Model) -> Script:
@@ -240,6 +249,12 @@ def _cannot(run: Run, targets: tuple[str, ...], model: Model) -> str | None:
 def _steps(run: Run, model: Model) -> list[Step] | None:
     scripts = model.scripts(run)
     return list(steps(scripts[0], where(model, run))) if len(scripts) == 1 else None
+
+
+def _surely_made(instruction: Instruction, targets: tuple[str, ...], model: Model) -> bool:
+    """Whether a RUN surely makes exactly these paths."""
+    made = {path for step in _steps(instruction, model) or () if step.sure for path in step.effects.bulk} if isinstance(instruction, Run) else set()
+    return made.issuperset(targets)
 
 
 def _mounted(run: Run, path: str) -> bool:
@@ -308,15 +323,6 @@ def _touches(step: Step, path: str) -> bool:
     if owner(path) is not None:
         return step.effects.opaque or _writes_bytes(step, path)
     return step.effects.may_write(path)
-
-
-def owner(path: str) -> str | None:
-    """The package manager whose lists or downloads a path is."""
-    for manager, facts in table("packages").items():
-        for folder in (*facts.get("lists", ()), *facts.get("caches", ())):
-            if covers(folder, path) or path == folder:
-                return str(manager)
-    return None
 
 
 def _writes_to(instruction: Transfer, path: str, model: Model) -> bool:

@@ -154,10 +154,10 @@ def _archive_used(path: str, later: Sequence[Placed]) -> Placed | None:
     """The last of the steps that surely take a file for an archive, a package or a signature; None if it is none, or is deleted."""
     used: Placed | None = None
     for each in later:
-        if each.step.effects.opaque:
-            continue
         if any(covers(deleted, path) for deleted in each.step.effects.deletes):
             return None
+        if each.step.effects.opaque:
+            continue
         if not each.step.sure or not any(read == path for read in each.step.effects.reads):
             continue
         call = invocation(effective(each.step.command))

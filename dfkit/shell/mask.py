@@ -1,9 +1,10 @@
 """What tree-sitter is given: the script with everything that is only text blanked out, character for character.
 
 tree-sitter-bash (0.25) loses escaped blanks between words, nests what follows `<<EOF` into the redirect, overlooks some
-expansions in quoted text, and takes a keyword after `!` for a command. So here-documents, comments, escapes, the literal text in
-quotes and `!` are replaced by as many plain characters before it reads the script, and read by `dfkit.shell.words` and
-`dfkit.shell.parse` instead. Characters outside ASCII become a plain one as well, which makes byte offsets character offsets.
+expansions in quoted text, joins two substitutions in backquotes, and takes a keyword after `!` for a command. So here-documents,
+comments, escapes, the literal text in quotes, backquotes and `!` are replaced by as many plain characters before it reads the
+script, and read by `dfkit.shell.words` and `dfkit.shell.parse` instead. Characters outside ASCII become a plain one as well,
+which makes byte offsets character offsets.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _PLAIN = re.compile(r"""[^\\'"`$(){}<>#\n!]+""")
 _DELIMITER = re.compile(r"""(?:[^\s;&|<>()'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
 _UNQUOTE = re.compile(r"""\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
 _CASE = re.compile(r"(?<![^\s;&|()`])(?:case|esac)(?![^\s;&|()`])")
+_BACKQUOTES = re.compile(r"`(?:[^`\\]|\\.)*`", re.DOTALL)
 _BEFORE_COMMENT = " \t\n;&|()<>"
 _BEFORE_COMMAND = re.compile(r"(?:\A|[;&|(`]|(?<!\\)\n|(?<![\w.-])(?:if|then|elif|else|while|until|do|time|\{))(?:[ \t]|\\\n)*\Z")
 
@@ -46,6 +48,8 @@ class Masked:
     comments: tuple[tuple[int, int], ...]
     documents: dict[int, Raw]
     """By the offset of the operator."""
+    backquotes: dict[int, int]
+    """The ends of substitutions in backquotes by their starts."""
     negations: tuple[int, ...]
     """The offsets of `!` before commands."""
 
@@ -74,6 +78,7 @@ class _Masker:
         self.documents: dict[int, Raw] = {}
         self.pending: list[tuple[int, int, int, int]] = []
         self.negations: list[int] = []
+        self.substitutions: dict[int, int] = {}
         self.case_end = -1
         self.document = False
 
@@ -90,7 +95,7 @@ class _Masker:
             at = end
         if self.pending:
             raise Unreadable("a here-document has no body")
-        return Masked("".join(self.out), tuple(self.comments), self.documents, tuple(self.negations))
+        return Masked("".join(self.out), tuple(self.comments), self.documents, self.substitutions, tuple(self.negations))
 
     def fill(self, start: int, end: int, filler: str) -> None:
         for at in range(start, end):
@@ -109,11 +114,8 @@ class _Masker:
             return at + 1
         if char == ")" and "esac" in self.inside[-2:]:
             self.case_end = at + 1
-        if inside == char and char in '"`)}':
+        if inside == char and char in '")}':
             self.inside.pop()
-            if text.startswith("` `", at):
-                # tree-sitter-bash takes these three for one token.
-                self.fill(at + 1, at + 2, "\t")
             return at + 1
         if inside == "))" and text.startswith("))", at):
             self.inside.pop()
@@ -126,9 +128,11 @@ class _Masker:
             if text.startswith("$'", at) and not self.in_double_quotes():
                 return self.ansi_quote(at)
             return at + (2 if text[at + 1 : at + 2] in ("#", "$") else 1)
-        if char in '"`':
+        if char == '"':
             self.inside.append(char)
             return at + 1
+        if char == "`":
+            return self.backquotes(at)
         if inside == '"' or inside == "))":
             if inside == "))" and char == "(":
                 self.inside.append(")")
@@ -187,6 +191,14 @@ class _Masker:
             self.fill(at, at + 1, " ")
         return at + 1
 
+    def backquotes(self, at: int) -> int:
+        match = _BACKQUOTES.match(self.text, at)
+        if match is None:
+            raise Unreadable("a backquote is open")
+        self.substitutions[at] = match.end()
+        self.fill(at, match.end(), FILLER)
+        return match.end()
+
     def single_quote(self, at: int) -> int:
         end = self.text.find("'", at + 1)
         if end < 0:
@@ -206,9 +218,6 @@ class _Masker:
     def comment(self, at: int) -> int:
         end = self.text.find("\n", at)
         end = len(self.text) if end < 0 else end
-        if "`" in self.inside:
-            close = self.text.find("`", at, end)
-            end = close if close >= 0 else end
         self.comments.append((at, end))
         self.fill(at, end, " ")
         return end

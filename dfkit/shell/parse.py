@@ -153,18 +153,22 @@ class _Reader(Expansions):
     # --- what Words asks for
 
     def end(self, at: int) -> int | None:
+        if at in self.masked.backquotes:
+            return self.masked.backquotes[at]
         node = self.nodes.get(at)
         return None if node is None else int(node.end_byte)
 
     def script(self, at: int, quoted: bool) -> tuple[str, Script] | None:
+        if at in self.masked.backquotes:
+            start, end = at + 1, self.masked.backquotes[at] - 1
+            text = self.unescape(start, end, quoted) if "\\" in self.text[start:end] else self.mapped.slice(start, end)
+            return "command", _parse(text, self.dialect, (), self.depth + 1)
         node = self.nodes[at]
         if node.type not in ("command_substitution", "process_substitution"):
             return None
         first, last = node.children[0], node.children[-1]
         start, end = first.end_byte, last.start_byte
         kind = {"<(": "input", ">(": "output"}.get(first.type, "command")
-        if first.type == "`" and "\\" in self.text[start:end]:
-            return kind, _parse(self.unescape(start, end, quoted), self.dialect, (), self.depth + 1)
         statements = self.statements(node.children[1:-1], start, end)
         text = self.mapped.slice(start, end)
         return kind, Script(self.mapped.span(start, end), text, statements, (), self.dialect, False)

@@ -151,7 +151,7 @@ def test_a_second_build_sends_what_has_changed_and_sees_it(sync, files, odd):
     assert after == before | {"/sub.txt": sha256(b"TOO")}
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.permutations(["file", "folder", "link", "hard link"], 2))
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(["file", "folder", "link", "hard link"], 2)))
 def test_a_path_that_becomes_another_kind_of_file_is_seen(sync, files, tmp_path, before, after):
     thing, other = tmp_path / "thing", tmp_path / "other"
     other.write_text("other")
