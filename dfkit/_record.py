@@ -29,6 +29,7 @@ else:
     def dataclass_transform(**_options: object) -> Callable[[T], T]:
         return lambda decorator: decorator
 
+
 MANY = 64
 """After so many records of a class it gets an `__init__` of its own: compiling one takes as long as making that many without."""
 
@@ -88,7 +89,7 @@ def record(cls: type[T]) -> type[T]:
         defaults.update(base.__dict__.get("_defaults", ()))
     inherited = set(fields)
     namespace = dict(cls.__dict__)
-    for name, kind in cls.__dict__.get("__annotations__", {}).items():
+    for name, kind in cls.__annotations__.items():
         if str(kind).startswith("ClassVar"):
             continue
         if name not in fields:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from dfkit.checks.binding import Finding, check
 from dfkit.model import Stage
 from dfkit.shell import Command, commands, effective
@@ -10,11 +12,11 @@ from dfkit.text import INFO, STYLE, Note, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dfkit.checks.binding import Place
     from dfkit.model import Model
-    from dfkit.model.effects import Effects, Step
+    from dfkit.model.effects import Step
     from dfkit.syntax.nodes import Instruction
 
 
@@ -55,7 +57,6 @@ def _is_single(run: Run, model: Model) -> bool:
 
 
 def _gain(before: Run, run: Run, model: Model) -> str | None:
-    from dfkit.model.effects import together
     from dfkit.model.packages import invocation
 
     if not model.scripts(before) or not model.scripts(run):
@@ -69,7 +70,7 @@ def _gain(before: Run, run: Run, model: Model) -> str | None:
             return "join this with the RUN above: a cached update gives the install old lists, and the lists stay in a layer"
     steps = list(_steps(run, model))
     if any(step.effects.deletes for step in steps):
-        path = _deleted(together(step.effects for step in _steps(before, model)), steps)
+        path = _deleted(_left((), _steps(before, model)), steps)
         if path is not None:
             return f"join this with the RUN above: it deletes `{path[0]}`, which stays in the layer of the RUN that made it"
     return None
@@ -83,14 +84,25 @@ def _steps(instruction: Instruction, model: Model) -> Iterator[Step]:
         yield from steps(script, start)
 
 
-def _deleted(made: Effects, steps: Sequence[Step]) -> tuple[str, Span] | None:
-    """The first path with many bytes from before that the steps of a RUN delete, and where; not what they made themselves."""
+def _left(paths: tuple[str, ...], steps: Iterable[Step]) -> tuple[str, ...]:
+    """The paths, and those that the steps write many bytes to, which are still there after the steps."""
+    from dfkit.model.effects import overlaps
+
+    left = list(paths)
+    for step in steps:
+        left = [path for path in left if not any(overlaps(deleted, path) for deleted in step.effects.deletes)]
+        left += step.effects.bulk
+    return tuple(left)
+
+
+def _deleted(made: tuple[str, ...], steps: Sequence[Step]) -> tuple[str, Span] | None:
+    """The first of the paths made before that the steps of a RUN delete, and where; not what they made themselves."""
     from dfkit.model.effects import overlaps
 
     own: list[str] = []
     for step in steps:
         for path in step.effects.deletes:
-            if any(overlaps(path, each) for each in made.bulk) and not any(overlaps(path, each) for each in own):
+            if any(overlaps(path, each) for each in made) and not any(overlaps(path, each) for each in own):
                 return path, _span_of(step.command, path)
         own += step.effects.bulk
     return None
@@ -111,35 +123,28 @@ def deleted_later(node: Stage, at: Place) -> Iterator[Finding]:
 
     Softer in a stage that is not shipped.
     """
-    from dfkit.model.effects import together
-
-    made: list[tuple[Instruction, Effects]] = []
+    made: list[tuple[Instruction, tuple[str, ...]]] = []
     for instruction in node.instructions:
         if isinstance(instruction, Run):
             steps = list(_steps(instruction, at.model))
-            for maker, what in made:
-                found = _deleted(what, steps)
+            for maker, paths in made:
+                found = _deleted(paths, steps)
                 if found is not None:
                     severity = None if at.model.is_shipped(node) else STYLE
                     yield Finding(found[1], notes=(Note(maker.keyword.span, "made here"),), severity=severity)
                     break
-            made.append((instruction, together(step.effects for step in steps)))
+            made = [(maker, _left(paths, steps)) for maker, paths in made]
+            made.append((instruction, _left((), steps)))
         elif isinstance(instruction, Transfer):
-            copied = _copied(instruction, at.model)
-            if copied is not None:
-                made.append((instruction, copied))
+            made.append((instruction, _copied(instruction, at.model)))
 
 
-def _copied(copy: Transfer, model: Model) -> Effects | None:
+def _copied(copy: Transfer, model: Model) -> tuple[str, ...]:
     """The files that a COPY brings, where its destination shows them; folders of others are not counted."""
-    import posixpath
-
-    from dfkit.model.effects import Effects
-
     destination = model.expand(copy.destination, copy)
     workdir = model.state(copy).workdir
     if destination is None or (not destination.startswith("/") and workdir is None):
-        return None
+        return ()
     full = posixpath.normpath(posixpath.join(workdir or "/", destination))
     paths = []
     for word in copy.sources:
@@ -147,7 +152,7 @@ def _copied(copy: Transfer, model: Model) -> Effects | None:
         if "." not in name.strip(".") or any(char in name for char in "*?[<"):
             continue
         paths.append(posixpath.join(full, name) if destination.endswith(("/", ".")) or len(copy.sources) > 1 else full)
-    return Effects(bulk=tuple(paths))
+    return tuple(paths)
 
 
 @check(Stage)

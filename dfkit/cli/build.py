@@ -56,7 +56,9 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument("--pull", action="store_true", help="look for newer base images")
     parser.add_argument("--no-cache", action="store_true", help="run every step")
     parser.add_argument("--no-optimize", action="store_true", help="build the file as it is")
-    parser.add_argument("--dry-run", action="store_true", help="print the Dockerfile and the files that would be sent; build nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the Dockerfile and the files that would be sent; build nothing"
+    )
     parser.add_argument(
         "--fail-on", choices=THRESHOLDS, default="none", metavar="LEVEL",
         help="do not build if a finding has this level: error, warning, info, style, none (default: %(default)s)",

@@ -53,11 +53,15 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument("--diff", action="store_true", help="print what changes as a unified diff")
     parser.add_argument("--write", action="store_true", help="replace the file")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file would change")
-    parser.add_argument("--explain", action="store_true", help="say of each change why and what it gains, and what was refused and why")
+    parser.add_argument(
+        "--explain", action="store_true", help="say of each change why and what it gains, and what was refused and why"
+    )
     parser.add_argument(
         "--allow", action="append", default=[], metavar="NAME",
         help="also rewrites that change the image on purpose, such as build-deps; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--context", metavar="DIR", help="the build context (default: the Dockerfile's folder, if it has the files)")
+    parser.add_argument(
+        "--context", metavar="DIR", help="the build context (default: the Dockerfile's folder, if it has the files)"
+    )
     add_build_args(parser)
     return parser.parse_args(arguments)

@@ -23,7 +23,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("-f", "--file", metavar="FILE", help="the Dockerfile (default: CONTEXT/Dockerfile)")
     parser.add_argument("--target", metavar="STAGE", help="the stage to build (default: the last)")
     parser.add_argument("--network", metavar="MODE", help="the network of RUN: default, host or none")
-    parser.add_argument("--allow", action="append", default=[], metavar="NAME", help="also rewrites that change the image on purpose")
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="NAME", help="also rewrites that change the image on purpose"
+    )
     parser.add_argument("--edit", metavar="PATH", help="the file of the context whose edit is replayed (default: a source file)")
     parser.add_argument("--keep", action="store_true", help="keep the images")
     parser.add_argument("--progress", choices=("auto", "plain", "tty", "quiet"), default="auto", help="default: %(default)s")
@@ -32,7 +34,9 @@ def run(arguments: list[str]) -> int:
     values = build_args(options.build_arg)
     file = dockerfile_of(options.context, options.file)
     with connect() as engine:
-        prepared = prepare(options.context, file, build_args=values, target=options.target, allow=tuple(options.allow), engine=engine)
+        prepared = prepare(
+            options.context, file, build_args=values, target=options.target, allow=tuple(options.allow), engine=engine
+        )
         request = BuildRequest(build_args=values, target=options.target, network=options.network)
         try:
             with progress(options.progress, sys.stderr, os.environ) as show:

@@ -26,6 +26,7 @@ from dfkit.shell.nodes import (
     Statement,
     Word,
 )
+from dfkit.shell.tree import syntax_tree
 from dfkit.shell.words import ASSIGNMENT, Expansions, Words
 from dfkit.text import Mapped, Span
 
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dfkit.shell.nodes import CompoundKind, Element, Part
+    from dfkit.shell.tree import Tree
 
-    Tree = Any
-    """A tree-sitter node; tree_sitter is not imported for its types."""
+    Made = tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]
+    """Kind, name, words and bodies of a compound command."""
 
 DEPTH = 8
 """How deep scripts in scripts (`sh -c 'sh -c …'`) are read."""
@@ -49,7 +51,6 @@ _RESERVED = frozenset(
     ("!", "{", "}", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "then", "until", "while")
 )
 _GAP = re.compile(r"(?:[\s;&]|\\\n)*")
-_parser: Any = None
 
 
 def parse(text: Mapped, dialect: str = "sh", options: tuple[str, ...] = ()) -> Script:
@@ -74,7 +75,7 @@ def _parse(text: Mapped, dialect: str, options: tuple[str, ...], depth: int) -> 
     if dialect in READABLE and depth <= DEPTH:
         try:
             masked = mask(text.text)
-            tree = _tree(masked.text)
+            tree = syntax_tree(masked.text)
             reader = _Reader(text, dialect, masked, tree, depth)
             statements = reader.statements(tree.children, 0, len(text))
             reader.finish()
@@ -88,33 +89,6 @@ def _parse(text: Mapped, dialect: str, options: tuple[str, ...], depth: int) -> 
 def opaque(text: Mapped, dialect: str, options: tuple[str, ...] = ()) -> Script:
     """A script that is not looked into."""
     return Script(text.span(0, len(text)), text, (), (), dialect, True, options)
-
-
-def _tree(text: str) -> Tree:
-    """tree-sitter's tree of a text that is all ASCII, so that its offsets are ours."""
-    global _parser
-    if _parser is None:
-        _parser = _load()
-    root = _parser.parse(text.encode("ascii")).root_node
-    if root.has_error:
-        raise Unreadable("tree-sitter reports an error")
-    return root
-
-
-def _load() -> Any:
-    from importlib.machinery import PathFinder
-
-    from tree_sitter import Language, Parser
-
-    # The package's __init__ imports importlib.resources for queries that are not used here: a third of the start-up of this room.
-    package = PathFinder.find_spec("tree_sitter_bash")
-    spec = PathFinder.find_spec("tree_sitter_bash._binding", package.submodule_search_locations) if package else None
-    if spec is not None and spec.loader is not None:
-        binding: Any = spec.loader.create_module(spec)
-        spec.loader.exec_module(binding)
-    else:
-        import tree_sitter_bash as binding
-    return Parser(Language(binding.language()))
 
 
 class _Reader(Expansions):
@@ -467,14 +441,14 @@ class _Reader(Expansions):
             bodies.append(self.body_of(role, held, start, self.after(children[-1])))
         return bodies
 
-    def _subshell(self, node: Tree, children: list[Tree]) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    def _subshell(self, node: Tree, children: list[Tree]) -> Made:
         if self.text.startswith("((", node.start_byte) and self.text.endswith("))", node.start_byte, node.end_byte):
             raise Unreadable("arithmetic that tree-sitter-bash takes for subshells")
         return "subshell", "", (), (self.between("body", children),)
 
     def _compound_statement(
         self, node: Tree, children: list[Tree]
-    ) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    ) -> Made:
         if children[0].type == "((":
             return "arithmetic", "", (self.expression(children[0].end_byte, children[-1].start_byte),), ()
         return "group", "", (), (self.between("body", children),)
@@ -484,19 +458,19 @@ class _Reader(Expansions):
         parts, _, _ = self.words.parts(start, end, "argument")
         return self.words.make(start, end, parts)
 
-    def _if_statement(self, node: Tree, children: list[Tree]) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    def _if_statement(self, node: Tree, children: list[Tree]) -> Made:
         flat: list[Tree] = []
         for child in children:
             flat += child.children if child.type in ("elif_clause", "else_clause") else [child]
         roles = {"if": "test", "elif": "test", "then": "body", "else": "body", "fi": ""}
         return "if", "", (), tuple(self.parts(flat, roles))
 
-    def _while_statement(self, node: Tree, children: list[Tree]) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    def _while_statement(self, node: Tree, children: list[Tree]) -> Made:
         kind: CompoundKind = "until" if children[0].type == "until" else "while"
         flat = [*children[:-1], *children[-1].children]
         return kind, "", (), tuple(self.parts(flat, {"while": "test", "until": "test", "do": "body", "done": ""}))
 
-    def _for_statement(self, node: Tree, children: list[Tree]) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    def _for_statement(self, node: Tree, children: list[Tree]) -> Made:
         kind: CompoundKind = "select" if children[0].type == "select" else "for"
         variable = node.child_by_field_name("variable")
         group = children[-1]
@@ -512,13 +486,13 @@ class _Reader(Expansions):
 
     def _c_style_for_statement(
         self, node: Tree, children: list[Tree]
-    ) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    ) -> Made:
         opening = next(child for child in children if child.type == "((")
         closing = next(child for child in children if child.type == "))")
         words = (self.expression(opening.end_byte, closing.start_byte),)
         return "arithmetic-for", "", words, (self.between("body", children[-1].children),)
 
-    def _case_statement(self, node: Tree, children: list[Tree]) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    def _case_statement(self, node: Tree, children: list[Tree]) -> Made:
         keyword = next(child for child in children if child.type == "in")
         subject = self.plain_words(children[0].end_byte, keyword.start_byte)
         bodies = []
@@ -551,7 +525,7 @@ class _Reader(Expansions):
 
     def _function_definition(
         self, node: Tree, children: list[Tree]
-    ) -> tuple[CompoundKind, str, tuple[Word, ...], tuple[Body, ...]]:
+    ) -> Made:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         element = self.element(body)
         statement = Statement(element.span, element, "", None)
@@ -575,6 +549,6 @@ def _document_parts(body: Mapped, dialect: str, depth: int) -> tuple[Part, ...]:
     places = [(span.start, span.end) for span in (body.span(at, at + 1) for at in range(size))]
     quoted = Decoded(f': "{body.text}"', (*[(start, start)] * 3, *places, (end, end), (end, end)))
     masked = mask_document(quoted.text, 3)
-    reader = _Reader(quoted, dialect, masked, _tree(masked.text), depth)
+    reader = _Reader(quoted, dialect, masked, syntax_tree(masked.text), depth)
     parts, _, _ = reader.words.parts(3, size + 3, "document")
     return parts

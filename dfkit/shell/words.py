@@ -37,6 +37,7 @@ _BRACED = re.compile(
     re.ASCII,
 )
 _BRACES = re.compile(r"""\{(?:[^{}\s'"\\$`;&|<>()]*(?:,|\.\.)[^{}\s'"\\$`;&|<>()]*)\}""")
+_BRACE_LIST = re.compile(r"""(?:[^\s'"{]|'[^']*'|"[^"]*")*""")
 _BRACKET = re.compile(r"\[[!^]?\]?[^\]\s'\"/]*\]")
 _TILDE = re.compile(r"~[\w.+-]*(?=[/:\s;&|<>()]|\Z)")
 _RUNS = {
@@ -233,8 +234,7 @@ class Words:
 
     def brace_list(self, at: int, end: int) -> bool:
         """Whether a `{` may start a brace list that `_BRACES` is too plain for: a comma and a `}` before the next blank."""
-        rest = self.text[at + 1 : end]
-        match = re.match(r"""(?:[^\s'"]|'[^']*'|"[^"]*")*""", rest)
+        match = _BRACE_LIST.match(self.text, at + 1, end)
         inner = match[0] if match else ""
         return "}" in inner and ("," in inner or ".." in inner)
 

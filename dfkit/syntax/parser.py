@@ -45,9 +45,6 @@ from dfkit.text import ERROR, Diagnostic, Mapped, Source, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
-
     Head = tuple[Span, Word, tuple[Flag, ...], tuple[Comment, ...], tuple[Heredoc, ...]]
 
 RULE, CODE = "syntax-error", "DF1000"

@@ -117,10 +117,10 @@ def _modified(tree: lalr.Tree, text: str, lookup: Lookup) -> str:
             return _without_suffix(value or "", word, longest=operator == "%%")
         case _:
             pattern, _, replacement = word.partition("/")
-            regex = _glob(pattern, greedy=True)
-            return (
-                re.sub(regex, lambda _: replacement, value or "", 0 if operator == "//" else 1, re.S) if pattern else value or ""
-            )
+            if not pattern or not value:
+                return value or ""
+            count = 0 if operator == "//" else 1
+            return re.sub(_glob(pattern, greedy=True), lambda _: replacement, value, count=count, flags=re.S)
 
 
 def _without_suffix(value: str, pattern: str, *, longest: bool) -> str:

@@ -1,0 +1,1 @@
+"""The joins of the rooms, and what the public API calls."""

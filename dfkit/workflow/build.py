@@ -85,9 +85,7 @@ def prepare(
     text = source.text
     # A file that the engine rejects is left to the engine: its own message is what users know.
     if optimize and not model.dockerfile.problems:
-        optimized = optimize_source(
-            source, build_args=build_args, allow=allow, context=folder, base=_base_facts(engine)
-        )
+        optimized = optimize_source(source, build_args=build_args, allow=allow, context=folder, base=_base_facts(engine))
         text = optimized.text
     plan = plan_context(folder, file, text, build_args=build_args, target=target, engine=engine)
     return Prepared(source, rules, findings, optimized, text, plan)

@@ -91,6 +91,8 @@ def test_a_join_that_saves_bytes_in_a_stage_that_is_not_shipped_is_softer(say):
         ("WORKDIR /x\nCOPY a.tgz .\nRUN tar xf a.tgz && rm a.tgz", ["a.tgz"]),
         ("RUN apt-get update && apt-get install -y a\nRUN rm -rf /var/lib/apt/lists/*", ["/var/lib/apt/lists/*"]),
         ("RUN apt-get update\nRUN apt-get update && apt-get install -y a && rm -rf /var/lib/apt/lists/*", []),
+        ("RUN apt-get update && rm -rf /var/lib/apt/lists/*\nRUN ./setup && rm -rf /var/lib/apt/lists/*", []),
+        ("COPY a.tgz /tmp/\nRUN rm /tmp/a.tgz\nRUN rm -f /tmp/a.tgz", ["/tmp/a.tgz"]),
         ("RUN rm -rf /usr/share/doc", []),
         ("COPY a.tgz /tmp/\nRUN rm /tmp/b.tgz", []),
         ("FROM debian:12 AS a\nCOPY a.tgz /tmp/\nFROM debian:12\nRUN rm /tmp/a.tgz", []),

@@ -143,7 +143,9 @@ def test_a_bad_line_is_said_and_left_as_it_is():
 def test_bytes_come_through_untouched(tmp_path):
     data = b"\xef\xbb\xbfFROM debian:12\r\nRUN echo \xff\r\nLABEL a=\xe4\xb8\xad"
     (tmp_path / "Dockerfile").write_bytes(data)
-    done = subprocess.run([sys.executable, "-m", "dfkit", "optimize", "Dockerfile"], cwd=tmp_path, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dfkit", "optimize", "Dockerfile"], cwd=tmp_path, capture_output=True, check=True
+    )
     assert done.stdout == data
 
 
@@ -207,5 +209,17 @@ def test_linting_imports_nothing_heavy(tmp_path):
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
         check=True,
     )
-    heavy = {"lark", "docker", "requests", "h2", "jinja2", "ruamel", "tree_sitter", "dataclasses", "argparse", "logging", "asyncio"}
+    heavy = {
+        "lark",
+        "docker",
+        "requests",
+        "h2",
+        "jinja2",
+        "ruamel",
+        "tree_sitter",
+        "dataclasses",
+        "argparse",
+        "logging",
+        "asyncio",
+    }
     assert heavy.isdisjoint(done.stderr.splitlines()[-1].split())
