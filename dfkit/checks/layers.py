@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from dfkit.syntax.nodes import Instruction
 
 
+_PACKED = (".deb", ".rpm", ".apk", ".whl", ".jar", ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".run")
+"""How the names of archives and packages end."""
+
+
 @check(Stage)
 def consecutive_runs(node: Stage, at: Place) -> Iterator[Finding]:
     """A RUN follows a RUN with the same options. The message says what joining them saves.
@@ -96,12 +100,12 @@ def _left(paths: tuple[str, ...], steps: Iterable[Step]) -> tuple[str, ...]:
 
 
 def _deleted(made: tuple[str, ...], steps: Sequence[Step]) -> tuple[str, Span] | None:
-    """The first of the paths made before that the steps of a RUN delete, and where; not what they made themselves."""
+    """The first of the paths made before that the steps of a RUN delete, and where; not what they made or only move."""
     from dfkit.model.effects import overlaps
 
     own: list[str] = []
     for step in steps:
-        for path in step.effects.deletes:
+        for path in step.effects.deletes if effective(step.command).name != "mv" else ():
             if any(overlaps(path, each) for each in made) and not any(overlaps(path, each) for each in own):
                 return path, _span_of(step.command, path)
         own += step.effects.bulk
@@ -121,7 +125,7 @@ def _span_of(command: Command, path: str) -> Span:
 def deleted_later(node: Stage, at: Place) -> Iterator[Finding]:
     """A RUN deletes what an earlier RUN, COPY or ADD of the stage brought: the bytes stay in the earlier layer.
 
-    Softer in a stage that is not shipped.
+    Softer for a copied file that is no archive or package, which is small more often than not, and in a stage that is not shipped.
     """
     made: list[tuple[Instruction, tuple[str, ...]]] = []
     for instruction in node.instructions:
@@ -130,7 +134,8 @@ def deleted_later(node: Stage, at: Place) -> Iterator[Finding]:
             for maker, paths in made:
                 found = _deleted(paths, steps)
                 if found is not None:
-                    severity = None if at.model.is_shipped(node) else STYLE
+                    small = isinstance(maker, Transfer) and not found[0].endswith(_PACKED)
+                    severity = STYLE if not at.model.is_shipped(node) else INFO if small else None
                     yield Finding(found[1], notes=(Note(maker.keyword.span, "made here"),), severity=severity)
                     break
             made = [(maker, _left(paths, steps)) for maker, paths in made]

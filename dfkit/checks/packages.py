@@ -10,7 +10,7 @@ from dfkit.checks.edits import insert_word, run_after
 from dfkit.model.effects import overlaps, steps, where
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
-from dfkit.shell import Command, Script, commands, effective
+from dfkit.shell import Command, Script, Substitution, commands, effective, walk
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import Cmd, Entrypoint, Instruction, Run
 from dfkit.text import STYLE, UNSAFE, Note, Span
@@ -155,7 +155,7 @@ def unpinned(node: Command, at: Place, *, managers: Words, pinned: str, version_
         return
     if _verb(call).startswith("group"):
         return
-    loose = [word for word in call.packages if not re.search(pinned, word.value or word.text)]
+    loose = [word for word in call.packages if not re.search(pinned, _written(word))]
     known = [word for word in loose if not _is_variable(word)]
     if not loose:
         return
@@ -169,8 +169,15 @@ def unpinned(node: Command, at: Place, *, managers: Words, pinned: str, version_
     yield Finding(shown[0].span, message, severity=None if known else STYLE)
 
 
+def _written(word: Word) -> str:
+    """A word's value, or its text; of one with a `$(…)`, whose text is not the word's, what stands before."""
+    if any(isinstance(part, Substitution) for part in walk(word)):
+        return word.prefix
+    return word.value or word.text
+
+
 def _is_variable(word: Word) -> bool:
-    return word.value is None and word.text.lstrip("\"'").startswith("$")
+    return word.value is None and word.text.lstrip("\"'").startswith(("$", "`"))
 
 
 @check(Command)

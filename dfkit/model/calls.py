@@ -50,6 +50,8 @@ def manager_effects(walk: Walk, call: Invocation) -> Effects:
         return Effects(reads=caches, deletes=caches)
     if call.manager == "pip" and (call.has("-e", "--editable") or any(_is_project(word) for word in call.packages)):
         return OPAQUE
+    if call.manager == "apt" and call.packages and call.packages[0].value == "source":
+        return _sources(walk, call, Effects((*reads, *lists), writes, network=True))
     given = [word for word in call.packages if "/" in word.text and "://" not in word.text]
     for option in call.options:
         if option.name in ("-r", "--requirement", "-c", "--constraint") and option.value is not None and not isinstance(option.value, str):
@@ -61,6 +63,21 @@ def manager_effects(walk: Walk, call: Invocation) -> Effects:
             return OPAQUE
         named += paths
     return Effects((*reads, *lists, *caches, *named), (*writes, *caches), (), (), (*bulk, *caches), False, True)
+
+
+def _sources(walk: Walk, call: Invocation, base: Effects) -> Effects:
+    """`apt-get source name=version`: the files of a source package in the working directory, `name_version.orig.tar.gz` and others."""
+    found: list[str] = []
+    for word in call.packages[1:]:
+        name, equals, version = (word.value or "").partition("=")
+        upstream = re.sub(r"-[^-]*$", "", version.rpartition(":")[2])
+        path = walk.absolute(f"{name}_{upstream}*") if equals and re.fullmatch(r"[\w.+~-]+", upstream) else None
+        if path is None:
+            return OPAQUE
+        found.append(path)
+        if not call.has("-d", "--download-only"):
+            found.append(posixpath.join(posixpath.dirname(path), f"{name}-{upstream}"))
+    return together((base, Effects(writes=tuple(found), bulk=tuple(found))))
 
 
 def _is_project(word: Word) -> bool:

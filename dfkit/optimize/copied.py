@@ -25,8 +25,8 @@ _TAR = slice(257, 262)
 """What ADD unpacks begins like this: https://github.com/moby/go-archive/blob/main/compression/compression.go; a tar has `ustar` here."""
 
 
-class Unclear(Exception):  # noqa: N818 - no error: a pass's reason to leave something alone
-    """What stands in a rewrite's way, as a part of a sentence."""
+class Unclear(Exception):
+    """What stands in a rewrite's way, as a part of a sentence: a reason to leave something alone, not an error."""
 
 
 @record
@@ -47,6 +47,10 @@ class Copied:
     def has(self, path: str) -> bool:
         """Whether it brings this path."""
         return path in self.files
+
+    def reaches(self, path: str) -> bool:
+        """Whether a path is the folder or below it."""
+        return path == self.folder or path.startswith(self.folder.rstrip("/") + "/")
 
     def text(self, path: str) -> str:
         """The text of a file that it brings. Raises `Unclear`."""

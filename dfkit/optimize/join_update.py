@@ -41,6 +41,11 @@ TOOLS = frozenset(
 """Programs that do not install system packages, although what else they do is not known."""
 
 
+_ASK = {"apt": ("apt-cache", "apt-file", "apt-show-versions", "mk-build-deps"), "apk": (), "yum": ("yum-builddep", "repoquery"),
+        "dnf": ("repoquery",), "zypper": ()}  # fmt: skip
+"""Other programs that read the lists."""
+
+
 @record
 class Manager:
     """How a package manager's lists are dealt with."""
@@ -302,8 +307,9 @@ def _need(run: Run, manager: Manager, model: Model) -> tuple[bool | None, bool]:
         action = _action(step, manager)
         if action == "update" and step.sure:
             return need, True
-        if action in ("install", "upgrade", "locked"):
-            call = invocation(effective(step.command))
+        call = invocation(effective(step.command))
+        ours = call is not None and call.manager == manager.name
+        if (ours and action not in ("remove", "clean", "update")) or effective(step.command).name in _ASK[manager.name]:
             if manager.name == "apk" and call is not None and call.has("--no-cache", "--update-cache", "-U", "--update"):
                 continue
             need = True

@@ -66,7 +66,8 @@ def reads(command: Command, cwd: str | None, tree: Copied, frozen: frozenset[str
     write others.
     """
     found = _program(command)
-    if found is None:
+    path = command.words[0].value if command.words else None
+    if found is None or path is None or ("/" in path and (not path.startswith("/") or tree.reaches(path))):
         return None
     tool, arguments, is_module = found
     call = _call(tool, arguments, is_module)
@@ -94,17 +95,17 @@ def check_environment(values: Mapping[str, str | None], cwd: str | None, tree: C
     """Raise `Unclear` if a variable makes a program read something of the tree. A value of None is not known."""
     words = table("manifests")["words"]
     for name, value in values.items():
+        loads = name in words["loading"]
+        if not loads and not name.startswith(tuple(words["settings_of"])):
+            continue
         if value is None:
-            if name in words["loading"] or name.startswith(tuple(words["settings_of"])):
+            if loads or not name.lower().endswith(tuple(words["no_paths"])):
                 raise Unclear(f"the value of `{name}` is not known")
             continue
         for part in re.split(r"[\s,:;=]+", value):
-            for word in {part, re.sub(r"^-\w", "", part)}:
-                if not word or (cwd is None and not word.startswith("/")):
-                    continue
-                path = posixpath.normpath(posixpath.join(cwd or "/", word))
-                loads = name in words["loading"] and path == tree.folder
-                if loads or (tree.has(path) and ("/" in word or name.startswith(tuple(words["settings_of"])))):
+            for word in {part, re.sub(r"^-\w", "", part)} - {""}:
+                path = posixpath.normpath(posixpath.join(cwd or tree.folder, word))
+                if tree.has(path) or (loads and path == tree.folder):
                     raise Unclear(f"`{name}` names `{word}`, which is copied")
 
 
@@ -113,7 +114,7 @@ def check_environment(values: Mapping[str, str | None], cwd: str | None, tree: C
 
 def _program(command: Command) -> tuple[str, tuple[Word, ...], bool] | None:
     name = command.name
-    if name is None or "/" in (command.words[0].value or "").lstrip("/").partition("/")[0] or (command.words[0].value or "").startswith("."):
+    if name is None:
         return None
     arguments = command.arguments
     if _PIP.fullmatch(name):
@@ -127,51 +128,56 @@ def _program(command: Command) -> tuple[str, tuple[Word, ...], bool] | None:
 
 
 def _call(tool: str, arguments: Iterable[Word], is_module: bool) -> Call | None:
-    """A call that the table knows; None for one that it does not, such as `npm run`. Raises `Unclear` for an unknown option of an install."""
+    """A call that the table knows; None for one that it does not (`npm run`).
+
+    Raises `Unclear` for a word that is not literal, and for an option of an install that the table does not know.
+    """
     facts = table("manifests")[tool]
-    valued = {*facts["valued"], *_FILE_OPTIONS.get(tool, ())} if "valued" in facts else set()
+    valued = (*facts["valued"], *_FILE_OPTIONS.get(tool, ()))
     options: list[tuple[str, str | None]] = []
+    unknown: list[str] = []
     words: list[str] = []
     rest = iter(arguments)
     for word in rest:
-        value = word.value
-        if value is None:
-            raise Unclear(f"`{word.text}` is not known before the build")
+        value = _literal(word)
+        name, equals, text = value.partition("=")
+        glued = next((each for each in valued if len(each) == 2 and value.startswith(each)), None)
         if not value.startswith("-") or value == "-":
             words.append(value)
-        elif value in facts.get("flags", ()) or (not words and value in facts.get("aside", ())):
+        elif value in facts["flags"]:
             options.append((value, None))
         elif value in valued:
             after = next(rest, None)
-            if after is None or after.value is None:
-                raise Unclear(f"the value of `{value}` is not known before the build")
-            options.append((value, after.value))
+            options.append((value, _literal(after) if after is not None else None))
+        elif equals and name in valued:
+            options.append((name, text))
+        elif glued is not None:
+            options.append((glued, value[2:]))
         else:
-            name, equals, text = value.partition("=")
-            short = next((each for each in valued if len(each) == 2 and value.startswith(each) and not equals), None)
-            if equals and name in valued:
-                options.append((name, text))
-            elif short is not None:
-                options.append((short, value[2:]))
-            else:
-                options.append((value, ""))
-    for phrase in (*facts.get("aside", ()), *facts.get("global", ()), *facts.get("install", ()), *facts.get("locked", ())):
+            unknown.append(value)
+    verb = _verb(facts, words, unknown)
+    if verb is None:
+        return None
+    if unknown and verb not in facts["aside"]:
+        raise Unclear(f"it is not known what `{unknown[0]}` means to `{tool}`")
+    return Call(tool, facts, verb, tuple(options), tuple(words[len(verb.split()) :]), is_module)
+
+
+def _literal(word: Word) -> str:
+    if word.value is None:
+        raise Unclear(f"`{word.text}` is not known before the build")
+    return word.value
+
+
+def _verb(facts: Mapping[str, Any], words: list[str], unknown: list[str]) -> str | None:
+    """The phrase of the table that a call begins with."""
+    if not words and unknown and unknown[0] in facts["aside"]:
+        return unknown[0]
+    for phrase in (*facts["aside"], *facts.get("global", ()), *facts["install"], *facts.get("locked", ())):
         parts = phrase.split()
         if words[: len(parts)] == parts if parts else not words:
-            verb, used = phrase, len(parts)
-            break
-        if not words and any(name == phrase for name, _ in options):
-            verb, used = phrase, 0
-            break
-    else:
-        verb, used = (words[0], 1) if words else ("", 0)
-        if tool != "gem" or verb not in ("install", "i"):
-            return None
-    if verb not in facts.get("aside", ()):
-        for name, text in options:
-            if text == "" and name not in valued:
-                raise Unclear(f"what `{tool} {verb}` does with `{name}` is not known".replace(" ` ", "` "))
-    return Call(tool, facts, verb, tuple(options), tuple(words[used:]), is_module)
+            return str(phrase)
+    return None
 
 
 _FILE_OPTIONS = {"pip": ("-r", "--requirement", "-c", "--constraint")}
@@ -185,18 +191,23 @@ def _manifest(call: Call, cwd: str, tree: Copied, frozen: bool) -> dict[str, str
         raise Unclear(f"`{manifest}` is not among the copied files that `{call.tool}` finds in `{cwd}`")
     for name in (*facts.get("alien", ()), *facts.get("makes", ())):
         if tree.has(posixpath.join(cwd, name)):
-            where = "makes it itself: put it into .dockerignore" if name in facts.get("makes", ()) else "works differently with it"
+            where = (
+                "makes it itself: put it into .dockerignore" if name in facts.get("makes", ()) else "works differently with it"
+            )
             raise Unclear(f"`{name}` is copied, and `{call.tool}` {where}")
     above = posixpath.dirname(cwd)
-    while above.startswith(tree.folder) and above != "/":
+    while tree.reaches(above):
         if tree.has(posixpath.join(above, manifest)):
             raise Unclear(f"there is another `{manifest}` in the folder above")
         above = posixpath.dirname(above)
-    files = {name: posixpath.join(cwd, name) for name in (manifest, *facts.get("reads", ())) if tree.has(posixpath.join(cwd, name))}
+    files = {
+        name: posixpath.join(cwd, name) for name in (manifest, *facts.get("reads", ())) if tree.has(posixpath.join(cwd, name))
+    }
     if call.verb not in facts.get("locked", ()) and not frozen and not call.has(*facts.get("frozen", ())):
         for name in facts.get("locks", ()):
             if name in files:
-                raise Unclear(f"`{call.tool} {call.verb or 'install'}` may write `{name}` anew, which the files copied after it would undo{_FROZEN[call.tool]}")
+                what = f"`{call.tool} {call.verb or 'install'}` may write `{name}` anew"
+                raise Unclear(f"{what}, which the files copied after it would undo{_FROZEN[call.tool]}")
     for name in facts.get("settings", ()):
         if name in files:
             _plain_settings(files[name], tree)
@@ -207,6 +218,7 @@ _FROZEN = {
     "npm": "; `npm ci` does not",
     "yarn": "; with `--frozen-lockfile` it does not",
     "bundler": "; after `bundle config set frozen true` it does not",
+    "go": " if the base has Go before 1.18",
 }
 
 
@@ -267,18 +279,23 @@ def _package_json(path: str, tree: Copied, *, scripts: bool) -> None:
     package = _json(path, tree)
     if package.get("workspaces"):
         raise Unclear("`package.json` has workspaces")
+    manager = str(package.get("packageManager", "npm"))
+    if not manager.startswith(("npm", "yarn@1")):
+        raise Unclear(f"`package.json` asks for `{manager}`")
     own = package.get("scripts")
-    for name in words["lifecycle"] if scripts and isinstance(own, dict) else ():
-        if name in own:
+    for name in own if scripts and isinstance(own, dict) else ():
+        if name in words["lifecycle"]:
             raise Unclear(f"the script `{name}` of `package.json` runs during the install and may read any file")
     for field, dependencies in package.items():
         if field not in ("overrides", "resolutions", "pnpm") and not field.lower().endswith("dependencies"):
             continue
-        for name, version in _strings(dependencies):
+        for name, dependency in _strings(dependencies):
             if scripts and name in words["project_readers"]:
                 raise Unclear(f"the install of `{name}` looks for files of the project")
-            if re.match(r"(?:file|link|workspace|portal|patch):|\.{1,2}(?:/|$)|/|~/", version) or (_ARCHIVE.search(version) and "://" not in version):
-                raise Unclear(f"the dependency `{name}` is `{version}`, a part of the copied files")
+            if re.match(r"(?:file|link|workspace|portal|patch):|\.{1,2}(?:/|$)|/|~/", dependency) or (
+                _ARCHIVE.search(dependency) and "://" not in dependency
+            ):
+                raise Unclear(f"the dependency `{name}` is `{dependency}`, a part of the copied files")
 
 
 def _strings(value: object, name: str = "") -> Iterator[tuple[str, str]]:
@@ -299,7 +316,9 @@ def _package_lock(path: str, tree: Copied) -> None:
         source = str(package.get("resolved") or package.get("version") or "")
         if package.get("link") or source.startswith(("file:", "link:", ".", "/")):
             raise Unclear(f"`{posixpath.basename(path)}` has `{name}` from a path")
-        if name.rpartition("node_modules/")[2] in table("manifests")["words"]["project_readers"] and package.get("hasInstallScript", True):
+        if name.rpartition("node_modules/")[2] in table("manifests")["words"]["project_readers"] and package.get(
+            "hasInstallScript", True
+        ):
             raise Unclear(f"the install of `{name.rpartition('node_modules/')[2]}` looks for files of the project")
 
 
@@ -311,7 +330,7 @@ def _pip(call: Call, cwd: str, tree: Copied, _frozen: bool) -> Iterable[str]:
         _requirement(word, "the command")
     found: set[str] = set()
     for name, value in call.options:
-        if name in _FILE_OPTIONS["pip"]:
+        if name in _FILE_OPTIONS["pip"] and "://" not in (value or ""):
             _requirements(posixpath.normpath(posixpath.join(cwd, value or "")), tree, found)
     return found
 
@@ -321,12 +340,10 @@ def _requirements(path: str, tree: Copied, found: set[str]) -> None:
 
     https://pip.pypa.io/en/stable/reference/requirements-file-format/
     """
-    if path in found or "://" in path:
+    if path in found:
         return
     if not tree.has(path):
-        if path == tree.folder or path.startswith(tree.folder.rstrip("/") + "/"):
-            raise Unclear(f"`{path}` is not among the copied files")
-        return
+        raise Unclear(f"`{path}` is not among the copied files")
     found.add(path)
     name = posixpath.basename(path)
     for line in re.sub(r"\\\r?\n", " ", tree.text(path)).splitlines():
@@ -349,8 +366,8 @@ def _requirements(path: str, tree: Copied, found: set[str]) -> None:
 
 
 _PLAIN_LINES = (
-    "-i", "--index-url", "--extra-index-url", "--no-binary", "--only-binary", "--prefer-binary", "--require-hashes", "--pre", "--trusted-host",
-    "--use-feature",
+    "-i", "--index-url", "--extra-index-url", "--no-binary", "--only-binary", "--prefer-binary", "--require-hashes", "--pre",
+    "--trusted-host", "--use-feature",
 )  # fmt: skip
 
 
@@ -375,19 +392,21 @@ def _no_shadows(cwd: str, tree: Copied) -> None:
 
 # --- others ----------------------------------------------------------------------------------------------------------------
 
-_STRING = r"""(?:"[^"#\\]*"|'[^'\\]*'|:\w+|true|false|nil|[\d.]+|%[wi]\[[\w ]*\]|\[[^\][]*\])"""
+_PLAIN = r"""(?:"[^"\#\\]*"|'[^'\\]*'|:\w+)"""
+_STRING = rf"(?:{_PLAIN}|true|false|nil|[\d.]+|%[wi]\[[\w\ ]*\]|\[(?:\s*{_PLAIN}\s*,?)*\s*\])"
 _GEM_LINES = re.compile(
-    rf"""(?x)
+    rf"""
     source \s+ {_STRING} (?: \s+ do)? $
     | (?: gem | group | platforms? | ruby | install_if ) (?: \s+ | \s* \( \s* )
-      (?! .* \b (?: path | gemspec | file ) \b ) (?: {_STRING} | \w+: \s* {_STRING} | {_STRING} \s* => \s* {_STRING} | , | \s )+ \)? (?: \s* do)? $
+      (?! .* \b (?: path | gemspec | file ) \b )
+      (?: {_STRING} | \w+: \s* {_STRING} | {_STRING} \s* => \s* {_STRING} | , | \s )+ \)? (?: \s* do)? $
     | ruby \s+ file: \s* ["']\.ruby-version["'] $
-    | git_source \( :github \) \s* \{{ .* github\.com .* \}} $
-    | git_source \( :github \) \s+ do \s+ \|\w+\| $
-    | "https://github\.com/\#\{{\w+\}}(?:\.git)?" $
+    | git_source \( :github \) \s* \{{ \s* \|\w+\| \s* "https://github\.com/\#\{{\w+\}}(?:\.git)?" \s* \}} $
     | end $
-    """
+    """,
+    re.X,
 )
+"""Lines of a Gemfile that read nothing."""
 
 
 def _bundler(call: Call, cwd: str, tree: Copied, frozen: bool) -> Iterable[str]:
@@ -407,11 +426,22 @@ def _bundler(call: Call, cwd: str, tree: Copied, frozen: bool) -> Iterable[str]:
     return files.values()
 
 
+_PRUNED = 17
+"""Since this Go 1.x a go.mod lists all that a build needs: https://go.dev/ref/mod#graph-pruning."""
+
+
 def _go(call: Call, cwd: str, tree: Copied, frozen: bool) -> Iterable[str]:
     if call.words:
         raise Unclear("`go mod download` with words downloads something else")
     files = _manifest(call, cwd, tree, frozen)
     text = re.sub(r"//.*", "", tree.text(files["go.mod"]))
+    version = re.search(r"^go 1\.(\d+)", text, re.M)
+    sums = tree.text(files["go.sum"]) if "go.sum" in files else ""
+    for module, release in re.findall(r"^\s*(?:require\s+)?([\w./~-]+) (v\d\S+)\s*$", text, re.M):
+        if f"{module} {release}/go.mod " not in sums:
+            raise Unclear(f"`go.sum` lacks `{module} {release}`, so that `go mod download` may write it")
+    if version is None or int(version[1]) < _PRUNED:
+        raise Unclear(f"`go.mod` is older than Go 1.{_PRUNED}, so that `go mod download` may write it")
     if re.search(r"=>\s*\"?(?:\.{1,2}(?:/|\s|$)|/)", text):
         raise Unclear("`go.mod` replaces a module by a folder")
     return files.values()

@@ -93,7 +93,7 @@ def undone(first: Run, later: Run, model: Model) -> Iterator[Undone]:
                         yield Undone(maker, step, path, "changes the mode or owner of")
                     elif any(_within(each, path) for each in found.deletes):
                         yield Undone(maker, step, path, "moves" if moves else "deletes")
-        own += found.writes
+            own += found.writes
 
 
 def owner(path: str) -> str | None:

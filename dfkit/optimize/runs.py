@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from dfkit._record import record, replace
@@ -198,9 +199,19 @@ def join(model: Model, runs: Sequence[Run], extra: Sequence[Body] = (), before: 
         edits.insert(
             0, Edit(Span(first.span.start, first.span.start), "".join(f"{comment}{newline}" for comment in bodies[0].comments))
         )
-    for last, run in zip(runs, runs[1:], strict=False):
-        edits.append(removal(model, run, after=last))
+    edits += _removals(model, runs)
     return tuple(edits)
+
+
+def _removals(model: Model, runs: Sequence[Run]) -> Iterator[Edit]:
+    """The edits that take out all RUNs but the first."""
+    lines_until = 0
+    for last, run in itertools.pairwise(runs):
+        edit = removal(model, run, after=None if lines_until else last)
+        if edit.span.start != last.span.end:
+            edit = Edit(Span(max(edit.span.start, lines_until), edit.span.end), "")
+            lines_until = edit.span.end
+        yield edit
 
 
 def _line_start(model: Model, offset: int) -> int:

@@ -125,9 +125,10 @@ def is_open(script: Script, *, compound: bool = False) -> bool:
         return False
     if assigns(script) & _CHANGES_COMMANDS or sets_option(script, "noglob") or sets_option(script, "noexec"):
         return False
-    return not any(
-        (command.name is None and command.words) or effective(command).name in _ENDS_SHELL for command in commands(script)
-    )
+    for command in commands(script):
+        if (command.words and command.name is None) or {command.name, effective(command).name} & _ENDS_SHELL:
+            return False
+    return True
 
 
 def _ends_in_list(script: Script, compound: bool = False) -> bool:

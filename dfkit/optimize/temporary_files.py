@@ -53,6 +53,7 @@ _BUILDERS = frozenset(
         "ninja",
     )
 )
+_MAKES = ("make", "gmake", "ninja")
 _SHARED = ("/opt", "/srv", "/usr/src", "/usr/local/src", "/home", "/root", "/tmp", "/var/tmp", "/app", "/mnt")
 """Folders of which a part may be a source tree, but not the whole."""
 _KEEPS_TREE = re.compile(r"\bdevelop\b|(?:^|\s)-e\b|--editable|--symlink|rpath|RPATH")
@@ -69,6 +70,16 @@ class Placed:
     def name(self) -> str | None:
         """The program."""
         return effective(self.step.command).name
+
+    @property
+    def folder(self) -> str | None:
+        """Where it works: `make -C` names another folder than the working directory."""
+        words = effective(self.step.command).arguments
+        for at, word in enumerate(words[:-1]):
+            if self.name in _MAKES and word.value in ("-C", "--directory"):
+                other = words[at + 1].value
+                return posixpath.normpath(posixpath.join(self.step.cwd, other)) if other is not None and self.step.cwd else None
+        return self.step.cwd
 
 
 @record
@@ -142,7 +153,7 @@ def artifacts(found: Sequence[Placed]) -> Iterator[Artifact | Refusal]:
         if not made.step.sure:
             continue
         for path in made.step.effects.bulk:
-            if made.name in ("curl", "wget"):
+            if made.name in ("curl", "wget") or (made.name in ("apt-get", "apt") and path.endswith("*")):
                 used = _archive_used(path, found[at + 1 :])
                 if used is not None:
                     yield Artifact(path, "The signature" if _SIGNATURE.search(path) else "The archive", made.run, used.run)
@@ -158,7 +169,7 @@ def _archive_used(path: str, later: Sequence[Placed]) -> Placed | None:
             return None
         if each.step.effects.opaque:
             continue
-        if not each.step.sure or not any(read == path for read in each.step.effects.reads):
+        if not each.step.sure or not any(covers(path, read) for read in each.step.effects.reads):
             continue
         call = invocation(effective(each.step.command))
         installs = each.name in ("dpkg", "rpm") or (call is not None and call.action == "install")
@@ -175,7 +186,7 @@ def _tree(root: str, before: Sequence[Placed], made: Placed, later: Sequence[Pla
     """The source tree at `root`, if it is installed from."""
     if not _is_own(root, before, made):
         return
-    inside = [each for each in later if each.step.cwd is not None and covers(root, each.step.cwd)]
+    inside = [each for each in later if each.folder is not None and covers(root, each.folder)]
     installed = next((each for each in reversed(inside) if each.step.sure and _installs(each)), None)
     if installed is None or any(covers(deleted, root) for each in later for deleted in each.step.effects.deletes):
         return
@@ -209,13 +220,13 @@ def _is_own(root: str, before: Sequence[Placed], made: Placed) -> bool:
 
 def _installs(each: Placed) -> bool:
     words = [word.value or "" for word in effective(each.step.command).arguments]
-    return each.name in ("make", "gmake", "ninja") and "-C" not in words and any(word.startswith("install") for word in words)
+    return each.name in _MAKES and any(word.startswith("install") for word in words)
 
 
 def _builds(each: Placed, trees: Sequence[str]) -> bool:
     """Whether a step is a build tool at work in a source tree, and so uses no file outside it that is ours."""
-    cwd = each.step.cwd
-    return each.name in _BUILDERS and cwd is not None and any(covers(tree, cwd) for tree in trees)
+    folder = each.folder
+    return each.name in _BUILDERS and folder is not None and any(covers(tree, folder) for tree in trees)
 
 
 def _still_needed(artifact: Artifact, found: Sequence[Placed], stage: Stage, group: Sequence[Run], model: Model) -> str | None:
@@ -268,8 +279,9 @@ def _after(stage: Stage, last: Run, model: Model) -> Iterator[Instruction]:
 def _names(instruction: Instruction, path: str, model: Model) -> bool:
     """Whether an instruction's text has the path, or the file's name."""
     text = model.dockerfile.source.slice(instruction.span)
-    name = posixpath.basename(path)
-    if path in text or re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text):
+    plain = path.rstrip("*")
+    ends = r"(?![\w.-])" if plain == path else ""
+    if plain in text or re.search(rf"(?<![\w.-]){re.escape(posixpath.basename(plain))}{ends}", text):
         return True
     if isinstance(instruction, Copy) and instruction.flag("from") is not None:
         for word in instruction.sources:
@@ -300,5 +312,7 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 
 
 def _quoted(path: str) -> str:
+    if re.fullmatch(r"[\w@%+=:,./~-]+\*", path):
+        return path
     plain = re.sub(r"\\(.)", r"\1", path)
     return plain if re.fullmatch(r"[\w@%+=:,./~-]+", plain) else "'" + plain.replace("'", "'\\''") + "'"

@@ -24,7 +24,7 @@ _BEFORE_COMMENT = " \t\n;&|()<>"
 _BEFORE_COMMAND = re.compile(r"(?:\A|[;&|(`]|(?<!\\)\n|(?<![\w.-])(?:if|then|elif|else|while|until|do|time|\{))(?:[ \t]|\\\n)*\Z")
 
 
-class Unreadable(Exception):  # noqa: N818 - says what the script is
+class Unreadable(Exception):
     """The script is not one that dfkit can read for sure."""
 
 

@@ -26,16 +26,22 @@ def syntax_tree(text: str) -> Tree:
 
 
 def _load() -> Any:
+    core, bash = _extension("tree_sitter"), _extension("tree_sitter_bash")
+    return core.Parser(core.Language(bash.language()))
+
+
+def _extension(package: str) -> Any:
+    """The extension module of a package, without the package's `__init__`.
+
+    The two import typing and importlib.resources, for what is not used here; loading takes some five times as long with them.
+    """
+    from importlib import import_module
     from importlib.machinery import PathFinder
 
-    from tree_sitter import Language, Parser
-
-    # The package's __init__ imports importlib.resources for queries that are not used here: a third of the start-up of this room.
-    package = PathFinder.find_spec("tree_sitter_bash")
-    spec = PathFinder.find_spec("tree_sitter_bash._binding", package.submodule_search_locations) if package else None
-    if spec is not None and spec.loader is not None:
-        binding: Any = spec.loader.create_module(spec)
-        spec.loader.exec_module(binding)
-    else:
-        import tree_sitter_bash as binding
-    return Parser(Language(binding.language()))
+    found = PathFinder.find_spec(package)
+    spec = PathFinder.find_spec(f"{package}._binding", found.submodule_search_locations) if found else None
+    if spec is None or spec.loader is None:
+        return import_module(package)
+    binding: Any = spec.loader.create_module(spec)
+    spec.loader.exec_module(binding)
+    return binding

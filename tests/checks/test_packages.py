@@ -52,8 +52,9 @@ def test_the_first_package_without_a_version_is_marked(say, run, mark, message):
     assert [each.message for each in said.diagnostics] == [message]
 
 
-def test_packages_that_only_a_variable_names_are_judged_softly(say):
-    assert say("DL3008", "RUN apt-get install -y $DEPS").severities == ["style"]
+@pytest.mark.parametrize("word", ["$DEPS", '"$DEPS"', "$(cat /a=b)", "`cat /a=b`"])
+def test_packages_that_cannot_be_seen_are_judged_softly(say, word):
+    assert say("DL3008", f"RUN apt-get install -y {word}").severities == ["style"]
 
 
 def test_what_follows_two_dashes_is_not_a_gem(say):

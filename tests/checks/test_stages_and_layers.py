@@ -93,6 +93,7 @@ def test_a_join_that_saves_bytes_in_a_stage_that_is_not_shipped_is_softer(say):
         ("RUN apt-get update\nRUN apt-get update && apt-get install -y a && rm -rf /var/lib/apt/lists/*", []),
         ("RUN apt-get update && rm -rf /var/lib/apt/lists/*\nRUN ./setup && rm -rf /var/lib/apt/lists/*", []),
         ("COPY a.tgz /tmp/\nRUN rm /tmp/a.tgz\nRUN rm -f /tmp/a.tgz", ["/tmp/a.tgz"]),
+        ("COPY a.tgz /tmp/\nRUN mv /tmp/a.tgz /srv/", []),
         ("RUN rm -rf /usr/share/doc", []),
         ("COPY a.tgz /tmp/\nRUN rm /tmp/b.tgz", []),
         ("FROM debian:12 AS a\nCOPY a.tgz /tmp/\nFROM debian:12\nRUN rm /tmp/a.tgz", []),
@@ -100,6 +101,10 @@ def test_a_join_that_saves_bytes_in_a_stage_that_is_not_shipped_is_softer(say):
 )
 def test_what_is_deleted_too_late(say, text, found):
     assert say("deleted-in-later-layer", text).marks == found
+
+
+def test_a_small_file_that_is_deleted_too_late_is_judged_softly(say):
+    assert say("deleted-in-later-layer", "COPY a.txt /tmp/\nRUN rm /tmp/a.txt").severities == ["info"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def of(text: str, start: Where = START):
         ("tar -cf /x.tar .", ("/work",), ("/x.tar",), ()),
         ("unzip -q a.zip -d /opt", ("/work/a.zip",), ("/opt",), ()),
         ("curl -fsSLo /x https://e.test/y", (), ("/x",), ()),
-        ("curl -fsSLO https://e.test/y.tgz?z=1", (), ("/work/y.tgz",), ()),
+        ("curl -fsSLO 'https://e.test/y.tgz?z=1'", (), ("/work/y.tgz",), ()),
         ("wget -q https://e.test/y.tgz", (), ("/work/y.tgz",), ()),
         ("wget -P /d https://e.test/y.tgz", (), ("/d/y.tgz",), ()),
         ("ln -s /a /b", (), ("/b",), ()),

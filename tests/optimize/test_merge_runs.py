@@ -147,10 +147,14 @@ def test_a_script_too_long_for_one_argument_is_refused():
 
 
 def test_a_compile_is_not_joined_with_what_changes_more_often():
-    text = "FROM debian:12\nRUN wget https://e.test/x.tgz && make\nRUN pip install y && rm x.tgz\n"
-    assert rewritten(PASS, text) != text
-    text = "FROM debian:12\nRUN apt-get install -y a && wget -O /x https://e.test/x && make\nRUN pip install y && rm /x\n"
-    assert "changes more often" in "".join(refusals(PASS, text)) or rewritten(PASS, text) != text
+    text = "FROM debian:12\nRUN wget -O /x https://e.test/x && make\nRUN pip install y && rm /x\n"
+    assert rewritten(PASS, text) == text
+    assert "changes more often" in refusals(PASS, text)[0]
+
+
+def test_a_short_step_is_joined_with_what_changes_more_often():
+    text = "FROM debian:12\nRUN wget -O /x https://e.test/x\nRUN pip install y && rm /x\n"
+    assert rewritten(PASS, text) == "FROM debian:12\nRUN wget -O /x https://e.test/x \\\n    && pip install y && rm /x\n"
 
 
 def test_a_scripts_state_does_not_leak():

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def modules(code: str) -> set[str]:
+    code = f"import sys; {code}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-S", "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def paths() -> str:
+    return f"sys.path[:] = {sys.path!r}"
+
+
+def test_the_room_is_imported_without_tree_sitter() -> None:
+    found = modules(f"{paths()}; import dfkit.shell")
+    assert "dfkit.shell.parse" in found
+    assert not found & {"tree_sitter", "tree_sitter._binding", "typing", "dataclasses", "lark", "json"}
+
+
+def test_reading_a_script_imports_the_extension_alone() -> None:
+    code = "from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('a && b', ((0, 0),))).opaque"
+    found = modules(f"{paths()}; {code}")
+    assert "tree_sitter._binding" in found
+    assert not found & {"typing", "importlib.resources", "dataclasses"}
