@@ -10,6 +10,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+FORMAT = 4
+"""marshal's format since Python 3.4; 3.14 writes a newer one that older interpreters cannot read."""
+
 
 class CustomBuildHook(BuildHookInterface[Any]):
     """Adds `dfkit/_compiled/`; an editable install reads the checkout's own files and compiles them on first use."""
@@ -43,10 +46,10 @@ def _compiled(root: str) -> dict[str, bytes]:
         made = {}
         for name, starts in tables.STARTS.items():
             with open(os.path.join(root, "grammar", f"{name}.lark"), encoding="utf-8") as file:
-                made[f"grammar-{name}"] = marshal.dumps(tables.make(file.read(), starts))
+                made[f"grammar-{name}"] = marshal.dumps(tables.make(file.read(), starts), FORMAT)  # type: ignore[arg-type]
         for name in facts.NAMES:
             with open(os.path.join(facts.HERE, f"{name}.yaml"), "rb") as file:
-                made[f"facts-{name}"] = marshal.dumps(facts.compile_table(file.read()))
+                made[f"facts-{name}"] = marshal.dumps(facts.compile_table(file.read()), FORMAT)
         made[RULES], made[TEXTS] = compile_folder(os.path.join(root, "rules"))
         return made
     finally:

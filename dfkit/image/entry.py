@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
+import re
 import tarfile
 from hashlib import sha256
 
@@ -31,6 +33,8 @@ _TYPES: dict[bytes, Type] = {
     tarfile.FIFOTYPE: "fifo",
 }
 _PYC_HEADER = 16
+_KEPT = re.compile(r"/var/lib/dpkg/info/[^/]+\.list")
+"""Files whose content is kept: the lists of what each Debian package brought."""
 _BLOCK = 1 << 20
 
 
@@ -40,7 +44,8 @@ class Entry:
 
     `mode` is the permission bits with set-uid, set-gid and sticky. `size` (bytes) and `sha256` (hex) are of a regular file's
     content; `stable_sha256` is the same, but for a `.pyc` that records its source's modification time: there the time is blanked.
-    `linkname` is a symbolic link's target as written, `device` the (major, minor) of a device, `xattrs` sorted by name.
+    `linkname` is a symbolic link's target as written, `device` the (major, minor) of a device, `xattrs` sorted by name. `kept` is the
+    content of the few files that a comparison reads, such as the file list of a Debian package.
     """
 
     type: Type
@@ -53,6 +58,7 @@ class Entry:
     linkname: str = ""
     xattrs: tuple[tuple[str, bytes], ...] = ()
     device: tuple[int, int] | None = None
+    kept: bytes = b""
 
 
 @record
@@ -88,7 +94,7 @@ def changes(layer: IO[bytes]) -> Iterator[Change]:
             elif info.islnk():
                 yield Change("link", path, target=absolute(info.linkname))
             else:
-                yield Change("add", path, _entry(tar, info))
+                yield Change("add", path, _entry(tar, info, path))
 
 
 def absolute(name: str) -> str:
@@ -96,8 +102,12 @@ def absolute(name: str) -> str:
     return posixpath.normpath("/" + name.lstrip("/"))
 
 
-def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
-    content = tar.extractfile(info) if info.isreg() else None
+def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Entry:
+    content: IO[bytes] | None = tar.extractfile(info) if info.isreg() else None
+    kept = b""
+    if content and _KEPT.fullmatch(path):
+        kept = content.read()
+        content = io.BytesIO(kept)
     exact, stable = _hash(content, info.name.endswith(".pyc")) if content else ("", "")
     xattrs = sorted((key[len(XATTR) :], value) for key, value in info.pax_headers.items() if key.startswith(XATTR))
     return Entry(
@@ -111,6 +121,7 @@ def _entry(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Entry:
         info.linkname if info.issym() else "",
         tuple((name, value.encode("utf-8", "surrogateescape")) for name, value in xattrs),
         (info.devmajor, info.devminor) if info.ischr() or info.isblk() else None,
+        kept,
     )
 
 

@@ -54,7 +54,11 @@ def manager_effects(walk: Walk, call: Invocation) -> Effects:
         return _sources(walk, call, Effects((*reads, *lists), writes, network=True))
     given = [word for word in call.packages if "/" in word.text and "://" not in word.text]
     for option in call.options:
-        if option.name in ("-r", "--requirement", "-c", "--constraint") and option.value is not None and not isinstance(option.value, str):
+        if (
+            option.name in ("-r", "--requirement", "-c", "--constraint")
+            and option.value is not None
+            and not isinstance(option.value, str)
+        ):
             given.append(option.value)
     named: list[str] = []
     for word in given:
@@ -85,7 +89,7 @@ def _is_project(word: Word) -> bool:
     return word.text.startswith((".", "/", "$")) and not word.text.endswith((".whl", ".txt"))
 
 
-class _Unknown(Exception):  # noqa: N818
+class _Unknown(Exception):
     """The words of a command do not say what it does."""
 
 
@@ -111,7 +115,7 @@ class _Call:
             elif text == "--":
                 only_operands = True
             elif text.startswith("--"):
-                name, equals, value = text.partition("=")
+                name, equals, _ = text.partition("=")
                 if equals:
                     self.options.append((name, None, word.value.partition("=")[2] if word.value is not None else None))
                 else:
@@ -155,7 +159,7 @@ class _Call:
     def paths(self, word: Word | str) -> tuple[str, ...]:
         if isinstance(word, str):
             path = self.walk.absolute(word)
-            paths = None if path is None else (path,)
+            paths: tuple[str, ...] | None = None if path is None else (path,)
         else:
             paths = self.walk.paths(word)
         if paths is None:
@@ -251,7 +255,7 @@ def _wget(call: _Call) -> Effects:
 
 
 def _tar(call: _Call) -> Effects:
-    words = [word for word in call.command.arguments]
+    words = list(call.command.arguments)
     if not words:
         raise _Unknown
     mode, stripped = "", False

@@ -200,6 +200,7 @@ class Walk:
         self.errexit = False
 
     def statements(self, statements: Iterable[Statement], sure: bool) -> Iterator[Step]:
+        """The commands of a list."""
         statements = tuple(statements)
         for at, statement in enumerate(statements):
             # The script's status is its last command's; others may fail unless `set -e` is on.
@@ -212,11 +213,12 @@ class Walk:
                     self.errexit = self.errexit or "errexit" in set_options([word.value for word in command.arguments])
 
     def element(self, element: Element, sure: bool) -> Iterator[Step]:
+        """The commands of one element of a list."""
         if isinstance(element, Command):
             yield from self.command(element, sure)
         elif isinstance(element, Pipeline):
-            for each in element.elements:
-                yield from self.apart(each, sure and not element.negated and each is element.elements[-1])
+            for stage in element.elements:
+                yield from self.apart(stage, sure and not element.negated and stage is element.elements[-1])
         elif isinstance(element, AndOr):
             chained = sure and "||" not in element.operators
             yield from self.element(element.elements[0], chained)
@@ -241,10 +243,12 @@ class Walk:
         self.forget(cwd, variables)
 
     def forget(self, cwd: str | None, variables: Mapping[str, str]) -> None:
+        """Keep only what is the same as before."""
         self.cwd = cwd if cwd == self.cwd else None
         self.variables = {name: value for name, value in variables.items() if self.variables.get(name) == value}
 
     def compound(self, compound: Compound, sure: bool) -> Iterator[Step]:
+        """The commands of a compound command."""
         if compound.kind == "function":
             self.functions.add(compound.name)
             return
@@ -286,11 +290,13 @@ class Walk:
             yield Step(held, together(found), False, self.cwd)
 
     def inner(self) -> Walk:
+        """A walk in a process of its own, from here."""
         walk = Walk(Where(self.cwd, self.home, self.variables))
         walk.functions = set(self.functions)
         return walk
 
     def redirect(self, redirect: Redirect) -> Effects:
+        """What a redirect reads or writes."""
         operator = redirect.operator
         if operator.startswith("<<") or (operator in (">&", "<&") and re.fullmatch(r"[0-9]+-?|-", redirect.target.text)):
             return Effects()
@@ -303,6 +309,7 @@ class Walk:
         return Effects(reads=paths if operator != ">" else (), writes=paths)
 
     def command(self, command: Command, sure: bool) -> Iterator[Step]:
+        """A simple command, after what its words and redirects do."""
         values = [word for each in command.assignments for word in ((each.value,) if each.value else each.items)]
         yield from self.side((*command.words, *values), command.redirects, command)
         if not command.words:
@@ -337,12 +344,14 @@ class Walk:
         yield Step(command, self.simple(running), sure, self.cwd)
 
     def nested(self, script: Script, sure: bool) -> Iterator[Step]:
+        """The commands of a script in a script."""
         if script.opaque:
             yield Step(Command(script.span, (), (), ()), OPAQUE, sure, self.cwd)
         else:
             yield from self.inner().statements(script.statements, sure)
 
     def assign(self, assignment: Assignment) -> None:
+        """Note a variable's value, or that it is not known."""
         value = None
         if assignment.value is not None and assignment.operator == "=" and not assignment.items and not assignment.subscript:
             value = self.literal(assignment.value)
@@ -352,6 +361,7 @@ class Walk:
             self.variables[assignment.name] = value
 
     def exported(self, word: Word) -> None:
+        """Note what `export name=value` sets."""
         name, equals, _ = word.text.partition("=")
         if equals:
             value = word.value
@@ -361,6 +371,7 @@ class Walk:
                 self.variables[name] = value.partition("=")[2]
 
     def changed_folder(self, command: Command) -> str | None:
+        """Where `cd` goes; None if that is not known."""
         operands = [word for word in command.arguments if not word.text.startswith("-")]
         if len(operands) != len(command.arguments) or len(operands) > 1:
             return None
@@ -413,6 +424,7 @@ class Walk:
         return None if None in found else tuple([path for path in found if path is not None])
 
     def absolute(self, path: str) -> str | None:
+        """A path from the root; None if the working directory is not known."""
         if path.startswith("/"):
             return posixpath.normpath("/" + path.lstrip("/"))
         return None if self.cwd is None else posixpath.normpath(posixpath.join(self.cwd, path))
@@ -440,6 +452,7 @@ class Walk:
     # --- commands
 
     def simple(self, command: Command) -> Effects:
+        """The effects of one command without prefixes."""
         name = command.name
         if name is None or name in self.functions:
             return OPAQUE

@@ -20,7 +20,7 @@ from dfkit.model.effects import overlaps, steps, where
 from dfkit.model.packages import invocation
 from dfkit.optimize.passes import Pass
 from dfkit.optimize.proposal import Proposal, Refusal
-from dfkit.optimize.runs import added, groups, join
+from dfkit.optimize.runs import added, groups, join, layers
 from dfkit.optimize.temporary_files import Placed, placed
 from dfkit.shell import commands, effective
 from dfkit.shell.properties import sets_option
@@ -51,15 +51,14 @@ _LIBRARIES = r"""find {folders} -type f \( -executable -o -name '*.so*' \) -exec
 | xargs -r apt-mark manual > /dev/null"""
 """Mark the packages of the libraries that files in some folders link. The path of a library is looked for with and without `/usr`, as
 dpkg knows it by the one under which it was packed."""
+_PACKAGED = (
+    "/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr/bin", "/usr/include", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/sbin",
+    "/usr/share", "/var/cache", "/var/lib",
+)  # fmt: skip
+"""Where Debian's packages put files; what the build installs is elsewhere, so it must all still be there."""
 _DECLARED = (
-    *(
-        f"removed:{folder}/**"
-        for folder in ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/include", "/usr/share")
-    ),
-    *(
-        f"removed:{folder}/**"
-        for folder in ("/bin", "/sbin", "/lib", "/lib64", "/etc/alternatives", "/var/lib/dpkg", "/var/lib/gcc")
-    ),
+    *[f"removed:{folder}/**" for folder in _PACKAGED],
+    "removed:/usr/local/share/fonts",
     "changed:/var/lib/dpkg/**",
     "changed:/var/lib/apt/extended_states",
     "content:/etc/ld.so.cache",
@@ -116,7 +115,7 @@ def _rewrite(stage: Stage, group: tuple[Run, ...], model: Model) -> Iterator[Pro
         Fix(f"remove {names} in the RUN of line {line}", edits, UNSAFE),
         runs[0].span,
         f"Only needed to build, but left in the image: {names}.",
-        f"the bytes of {names} and all that was installed for it" + (f", and {len(runs) - 1} layers" if len(runs) > 1 else ""),
+        f"the bytes of {names} and all that was installed for it" + (f", and {layers(len(runs) - 1)}" if len(runs) > 1 else ""),
         _DECLARED,
     )
 

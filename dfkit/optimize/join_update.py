@@ -35,14 +35,20 @@ if TYPE_CHECKING:
     from dfkit.text import Edit
 
 NAME = "join-update"
-TOOLS = frozenset(
-    ["make", "gmake", "cmake", "ninja", "meson", "configure", "gcc", "g++", "cc", "c++", "clang", "go", "cargo", "rustc", "rustup", "mvn", "gradle", "ant", "javac", "java", "sbt", "dotnet", "swift", "bazel", "node", "npx", "python", "python2", "python3", "perl", "ruby", "rake", "php", "composer", "bundle", "poetry", "uv", "conda", "mamba", "service", "a2ensite", "openssl", "ssh-keygen"]
-)
+TOOLS = frozenset((
+    "make", "gmake", "cmake", "ninja", "meson", "configure", "gcc", "g++", "cc", "c++", "clang", "go", "cargo", "rustc", "rustup",
+    "mvn", "gradle", "ant", "javac", "java", "sbt", "dotnet", "swift", "bazel", "node", "npx", "python", "python2", "python3",
+    "perl", "ruby", "rake", "php", "composer", "bundle", "poetry", "uv", "conda", "mamba", "service", "a2ensite", "openssl",
+    "ssh-keygen",
+))  # fmt: skip
 """Programs that do not install system packages, although what else they do is not known."""
-
-
-_ASK = {"apt": ("apt-cache", "apt-file", "apt-show-versions", "mk-build-deps"), "apk": (), "yum": ("yum-builddep", "repoquery"),
-        "dnf": ("repoquery",), "zypper": ()}  # fmt: skip
+_ASK: dict[str, tuple[str, ...]] = {
+    "apt": ("apt-cache", "apt-file", "apt-show-versions", "mk-build-deps"),
+    "apk": (),
+    "yum": ("yum-builddep", "repoquery"),
+    "dnf": ("repoquery",),
+    "zypper": (),
+}
 """Other programs that read the lists."""
 
 
@@ -152,7 +158,9 @@ def _drop(stage: Stage, at: int, run: Run, manager: Manager, unsure: Run | None,
         None,
     )
     if renewed is None or unsure is not None or any(PRAGMA.search(comment.text) for comment in run.comments):
-        return Refusal(NAME, run.span, "No RUN that dfkit knows uses these package lists, so there is nothing to join the update with.")
+        return Refusal(
+            NAME, run.span, "No RUN that dfkit knows uses these package lists, so there is nothing to join the update with."
+        )
     line = model.dockerfile.source.position(renewed.span.start).line
     return Proposal(
         NAME,

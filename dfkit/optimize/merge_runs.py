@@ -12,7 +12,7 @@ from __future__ import annotations
 from dfkit.optimize.passes import Pass
 from dfkit.optimize.profit import undone, veto
 from dfkit.optimize.proposal import Proposal, Refusal
-from dfkit.optimize.runs import NEUTRAL, differ, groups, join, unjoinable
+from dfkit.optimize.runs import NEUTRAL, differ, groups, join, layers, unjoinable
 from dfkit.syntax.nodes import Add, Copy, Run, Workdir
 from dfkit.text import Fix
 
@@ -70,7 +70,7 @@ def _join_undone(stage: Stage, model: Model) -> Iterator[Proposal | Refusal]:
                 model,
                 "merge-runs",
                 why,
-                f"the bytes of `{found.path}` once, and {len(runs) - 1} {'layer' if len(runs) == 2 else 'layers'}",
+                f"the bytes of `{found.path}` once, and {layers(len(runs) - 1)}",
             )
 
 
@@ -87,7 +87,7 @@ def _union(intervals: list[tuple[int, int, Undone]]) -> list[tuple[int, int, Und
 def _join_all(stage: Stage, model: Model, name: str, why: str) -> Iterator[Proposal | Refusal]:
     for group in groups(stage, model):
         if len(group) > 1:
-            yield _proposal(group, model, name, f"{why[0].upper()}{why[1:]}.", f"{len(group) - 1} layers")
+            yield _proposal(group, model, name, f"{why[0].upper()}{why[1:]}.", layers(len(group) - 1))
 
 
 def _proposal(runs: tuple[Run, ...], model: Model, name: str, why: str, gain: str) -> Proposal | Refusal:

@@ -30,7 +30,10 @@ _RATES = (("system", 0.02), ("manifest", 0.1), ("other", 0.1))
 """How often a RUN's own text changes, in changes per build: priors, for want of a history."""
 _SECONDS = {"compile": 120.0, "manifest": 60.0, "system": 30.0, "download": 20.0, "other": 1.0}
 """How long a RUN takes: orders of magnitude."""
-_COMPILERS = frozenset(["make", "cmake", "ninja", "gcc", "g++", "cc", "cargo", "go", "mvn", "gradle", "bazel", "meson", "configure", "dotnet", "swift"])
+_COMPILERS = frozenset((
+    "make", "cmake", "ninja", "gcc", "g++", "cc", "cargo", "go", "mvn", "gradle", "bazel", "meson", "configure", "dotnet",
+    "swift"
+))  # fmt: skip
 
 
 @record

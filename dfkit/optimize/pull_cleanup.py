@@ -253,7 +253,8 @@ def _steps(run: Run, model: Model) -> list[Step] | None:
 
 def _surely_made(instruction: Instruction, targets: tuple[str, ...], model: Model) -> bool:
     """Whether a RUN surely makes exactly these paths."""
-    made = {path for step in _steps(instruction, model) or () if step.sure for path in step.effects.bulk} if isinstance(instruction, Run) else set()
+    found = _steps(instruction, model) if isinstance(instruction, Run) else None
+    made = {path for step in found or () if step.sure for path in step.effects.bulk}
     return made.issuperset(targets)
 
 

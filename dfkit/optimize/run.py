@@ -40,9 +40,19 @@ class Optimized:
 
 def passes() -> tuple[Pass, ...]:
     """All passes, in the order in which they run."""
-    from dfkit.optimize import build_dependencies, join_update, merge_runs, pull_cleanup, temporary_files
+    from dfkit.optimize import (
+        build_dependencies,
+        copy_owner,
+        join_update,
+        merge_runs,
+        pull_cleanup,
+        split_copy,
+        temporary_files,
+    )
 
     return (
+        copy_owner.PASS,
+        split_copy.PASS,
         join_update.PASS,
         temporary_files.PASS,
         build_dependencies.PASS,

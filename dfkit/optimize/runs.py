@@ -274,3 +274,8 @@ def without(model: Model, run: Run, gone: Sequence[Command]) -> tuple[tuple[Edit
         at = end + 1
     lost = [comment for comment in model.dockerfile.comments if any(edit.span.covers(comment.span) for edit in edits)]
     return tuple(edits), tuple([source.slice(comment.span).rstrip() for comment in lost])
+
+
+def layers(fewer: int) -> str:
+    """How many layers a rewrite saves, in words."""
+    return "a layer" if fewer == 1 else f"{fewer} layers"

@@ -121,7 +121,9 @@ def is_open(script: Script, *, compound: bool = False) -> bool:
 
     So its last statement is a list, nothing in it ends the shell or changes what `rm` or `*` mean, and nothing runs at its exit.
     """
-    if not _ends_in_list(script, compound) or any(isinstance(node, Compound) and node.kind == "function" for node in walk(script)):
+    if not _ends_in_list(script, compound) or any(
+        isinstance(node, Compound) and node.kind == "function" for node in walk(script)
+    ):
         return False
     if assigns(script) & _CHANGES_COMMANDS or sets_option(script, "noglob") or sets_option(script, "noexec"):
         return False

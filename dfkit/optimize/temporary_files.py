@@ -19,7 +19,7 @@ from dfkit.model.packages import invocation
 from dfkit.optimize.passes import Pass
 from dfkit.optimize.profit import veto
 from dfkit.optimize.proposal import Proposal, Refusal
-from dfkit.optimize.runs import added, groups, join
+from dfkit.optimize.runs import added, groups, join, layers
 from dfkit.shell import effective
 from dfkit.syntax.nodes import Copy, Run
 from dfkit.text import Fix
@@ -142,7 +142,7 @@ def _rewrite(stage: Stage, group: tuple[Run, ...], model: Model) -> Iterator[Pro
             Fix(f"delete {shown} in the RUN of line {line}", edits),
             runs[0].span,
             f"Left in the image, although nothing uses it any more: {shown}.",
-            f"the bytes of {shown}" + (f", and {len(runs) - 1} layers" if len(runs) > 1 else ""),
+            f"the bytes of {shown}" + (f", and {layers(len(runs) - 1)}" if len(runs) > 1 else ""),
             tuple([path for each in several for path in ((each.path, f"{each.path}/**") if each.what == TREE else (each.path,))]),
         )
 
@@ -277,11 +277,16 @@ def _after(stage: Stage, last: Run, model: Model) -> Iterator[Instruction]:
 
 
 def _names(instruction: Instruction, path: str, model: Model) -> bool:
-    """Whether an instruction's text has the path, or the file's name."""
+    """Whether an instruction's text has the path, in full or as seen from its WORKDIR; or the file's name, if the folder is not known."""
     text = model.dockerfile.source.slice(instruction.span)
     plain = path.rstrip("*")
+    workdir = model.state(instruction).workdir
+    if workdir is None or re.search(r"\bcd\b", text):
+        relative = posixpath.basename(plain)
+    else:
+        relative = posixpath.relpath(plain, workdir)
     ends = r"(?![\w.-])" if plain == path else ""
-    if plain in text or re.search(rf"(?<![\w.-]){re.escape(posixpath.basename(plain))}{ends}", text):
+    if plain in text or re.search(rf"(?<![\w.-]){re.escape(relative)}{ends}", text):
         return True
     if isinstance(instruction, Copy) and instruction.flag("from") is not None:
         for word in instruction.sources:

@@ -86,7 +86,7 @@ oracle_code $oracle_id.$oracle_k
 """Runs in place of every command. Noclobber makes creating a file an atomic claim: of the next number in the log, and of which
 occurrence of its words this call is. It writes its name, so that `$(command)` is not empty, and ignores SIGPIPE, so that the next
 command of a pipeline cannot change its exit code."""
-_WRITABLE = ("/", RUN, WORKDIR, "/root", "/tmp", "/etc", "/usr", "/usr/local", "/usr/local/bin", "/usr/local/sbin", "/var")  # noqa: S108
+_WRITABLE = ("/", RUN, WORKDIR, "/root", "/tmp", "/etc", "/usr", "/usr/local", "/usr/local/bin", "/usr/local/sbin", "/var")
 
 
 def build(setup: Setup) -> None:

@@ -8,6 +8,7 @@ from dfkit._record import record
 from dfkit.errors import UsageError
 from dfkit.image.flatten import hard_links
 from dfkit.verify.noise import reason
+from dfkit.verify.packages import gone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ KINDS: tuple[Kind, ...] = (
     "config",
 )
 _CHANGED: tuple[Kind, ...] = ("content", "mode", "owner", "target", "device", "xattrs", "links")
+
+PACKAGES = "packages"
+"""Declares that packages are gone with all that was theirs."""
 
 _PYC_TIME = "a .pyc that differs only in the modification time of its source"
 _TWICE = "differs between two builds of the original, too"
@@ -72,7 +76,9 @@ class Comparison:
         return not self.differences
 
 
-def compare(original: Flat, optimized: Flat, *, noise: Flat | None = None, declared: Iterable[str] = ()) -> Comparison:
+def compare(
+    original: Flat, optimized: Flat, *, noise: Flat | None = None, declared: Iterable[str] = (), base_layers: int = 0
+) -> Comparison:
     """Compare two flattened images: files, modes, owners, links, attributes, configuration. Times are not compared.
 
     `noise` is a second build of the original. A difference is explained where the second build has one of the same kind at the
@@ -85,13 +91,17 @@ def compare(original: Flat, optimized: Flat, *, noise: Flat | None = None, decla
 
     Raises `UsageError` if a declaration names an unknown kind.
     """
-    allowed = [_declaration(text) for text in declared]
+    declared = tuple(declared)
+    allowed = [_declaration(text) for text in declared if text != PACKAGES]
+    packages = gone(original, optimized, base_layers) if PACKAGES in declared else None
     noisy = {(one.kind, one.path) for one in _files(original, noise)} if noise else set()
 
     def explain(one: Difference) -> str:
         for text, kinds, pattern in allowed:
             if one.kind in kinds and pattern.fullmatch(one.path):
                 return f"declared: {text}"
+        if packages is not None and packages.explains(one.kind, one.path):
+            return f"declared: the packages {', '.join(packages.names[:5])}{' …' if len(packages.names) > 5 else ''} are gone"
         if (one.kind, one.path) in noisy:
             return _TWICE
         return reason(one.path) if one.kind == "content" else ""

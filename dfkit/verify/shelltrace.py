@@ -59,7 +59,7 @@ _LIBRARY = re.compile(r"(/\S+) \(0x")
 _ASH_BUILTINS = frozenset(("[", "[[", "ash", "echo", "false", "kill", "printf", "pwd", "sh", "test", "true"))
 
 
-class NoOracle(DfkitError):  # noqa: N818
+class NoOracle(DfkitError):
     """Scripts cannot be run safely here."""
 
 

@@ -93,7 +93,7 @@ def prove(
         say("comparing the images")
         applied = prepared.optimized.applied if prepared.optimized is not None else ()
         declared = [pattern for proposal in applied for pattern in proposal.declared]
-        comparison = compare(original, optimized, noise=noise, declared=declared)
+        comparison = compare(original, optimized, noise=noise, declared=declared, base_layers=base)
         reruns: tuple[int | None, int | None] = (None, None)
         if edited is not None:
             say(f"building both again after an edit of {edited}")

@@ -91,7 +91,14 @@ def test_a_build_that_is_not_understood_is_refused(old, new):
 
 @pytest.mark.parametrize(
     "later",
-    ["RUN ./run.sh", "RUN pip install x", 'CMD ["gcc", "x.c"]', "ENTRYPOINT make run", "HEALTHCHECK CMD make test", "RUN <<EOF\nx\nEOF"],
+    [
+        "RUN ./run.sh",
+        "RUN pip install x",
+        'CMD ["gcc", "x.c"]',
+        "ENTRYPOINT make run",
+        "HEALTHCHECK CMD make test",
+        "RUN <<EOF\nx\nEOF",
+    ],
 )
 def test_what_may_need_a_compiler_later_keeps_it(later):
     text = f"FROM debian:12\nRUN {STEPS}\n{later}\n"

@@ -155,3 +155,13 @@ def test_a_pragma_above_a_moved_update_keeps_it_where_it_is():
 def test_apk_without_a_cache_needs_no_update():
     text = "FROM alpine\nRUN apk update\nRUN apk add --no-cache curl\n"
     assert rewritten(PASS, text) == text
+
+
+@pytest.mark.parametrize(
+    "step", ["apt-get source --download-only tree=2.1.0-1", "apt-get build-dep -y tree", "apt-cache policy tree"]
+)
+def test_lists_stay_for_whatever_reads_them(step):
+    text = f"FROM debian:12\nRUN apt-get update\nRUN apt-get install -y gcc\nRUN {step}\n"
+    assert rewritten(PASS, text) == (
+        f"FROM debian:12\nRUN apt-get update \\\n    && apt-get install -y gcc \\\n    && {step} \\\n    && {CLEAN}\n"
+    )

@@ -81,7 +81,17 @@ def test_instructions_that_no_run_sees_may_stand_between():
 
 @pytest.mark.parametrize(
     "between",
-    ["ENV A=1", "ARG A", "USER 1", "WORKDIR /x", "COPY a /a", "ADD a /a", "VOLUME /x", 'SHELL ["/bin/bash", "-c"]', "ONBUILD RUN x"],
+    [
+        "ENV A=1",
+        "ARG A",
+        "USER 1",
+        "WORKDIR /x",
+        "COPY a /a",
+        "ADD a /a",
+        "VOLUME /x",
+        'SHELL ["/bin/bash", "-c"]',
+        "ONBUILD RUN x",
+    ],
 )
 def test_other_instructions_keep_runs_apart_and_the_pass_says_so(between):
     text = f"FROM debian:12\n{GET}\n{between}\nRUN chmod +x /usr/local/bin/t\n"
@@ -141,7 +151,9 @@ def test_a_stage_that_is_only_copied_from_is_left():
 
 
 def test_a_script_too_long_for_one_argument_is_refused():
-    text = f"FROM debian:12\n{GET}\nRUN chmod +x /usr/local/bin/t " + " ".join(f"/x/{number:08}" for number in range(12000)) + "\n"
+    text = (
+        f"FROM debian:12\n{GET}\nRUN chmod +x /usr/local/bin/t " + " ".join(f"/x/{number:08}" for number in range(12000)) + "\n"
+    )
     assert rewritten(PASS, text) == text
     assert "too long" in refusals(PASS, text)[0]
 
@@ -158,7 +170,7 @@ def test_a_short_step_is_joined_with_what_changes_more_often():
 
 
 def test_a_scripts_state_does_not_leak():
-    text = f"FROM debian:12\nRUN cd /usr/local/bin && curl -fsSLO https://e.test/t\nRUN chmod +x /usr/local/bin/t\n"
+    text = "FROM debian:12\nRUN cd /usr/local/bin && curl -fsSLO https://e.test/t\nRUN chmod +x /usr/local/bin/t\n"
     assert rewritten(PASS, text) == (
         "FROM debian:12\nRUN (cd /usr/local/bin && curl -fsSLO https://e.test/t) \\\n    && chmod +x /usr/local/bin/t\n"
     )

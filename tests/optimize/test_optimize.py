@@ -49,7 +49,9 @@ def test_fixes_of_rules_are_applied_with_the_passes():
     def shout(model):
         at = model.dockerfile.source.text.find("quiet")
         if at >= 0:
-            yield Proposal("shout", Fix("shout", (Edit(Span(at, at + 5), "LOUD"),), SAFE), Span(at, at + 5), "It is quiet.", "noise")
+            yield Proposal(
+                "shout", Fix("shout", (Edit(Span(at, at + 5), "LOUD"),), SAFE), Span(at, at + 5), "It is quiet.", "noise"
+            )
             yield Proposal("no", Fix("no", (Edit(Span(0, 4), ""),), UNSAFE), Span(0, 4), "It is unsafe.", "nothing")
 
     made = optimize("FROM debian:12\nRUN quiet\n", rule_fixes=shout)
@@ -99,7 +101,9 @@ def merged(count: int, seed: int) -> list[tuple[list[Script], Script]]:
                     continue
                 after = Model(parse(apply(text, edits)))
                 first = next(
-                    each for each in after.stages[stage.index].instructions if isinstance(each, Run) and each.span.start >= group[0].span.start
+                    each
+                    for each in after.stages[stage.index].instructions
+                    if isinstance(each, Run) and each.span.start >= group[0].span.start
                 )
                 found.append(([_script(model, run) for run in group], _script(after, first)))
                 if len(found) == count:

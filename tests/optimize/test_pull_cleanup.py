@@ -96,7 +96,10 @@ def test_only_literal_absolute_paths_are_pulled(cleanup):
 
 def test_a_cleanup_of_its_own_files_stays():
     text = f"FROM debian:12\n{INSTALL}\nRUN apt-get update && apt-get install -y git && {LISTS}\n"
-    assert rewritten(PASS, text) == f"FROM debian:12\n{INSTALL} \\\n    && {LISTS}\nRUN apt-get update && apt-get install -y git && {LISTS}\n"
+    assert (
+        rewritten(PASS, text)
+        == f"FROM debian:12\n{INSTALL} \\\n    && {LISTS}\nRUN apt-get update && apt-get install -y git && {LISTS}\n"
+    )
 
 
 def test_what_is_clean_already_is_left():

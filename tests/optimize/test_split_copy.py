@@ -196,7 +196,6 @@ def test_without_a_context_it_refuses_and_says_so():
         "npm install ./plugin",
         "npm install express",
         "npm install > /app/log",
-        "npm --prefix web install",
         "test -f a.js && npm install",
         "cat a.js; npm install",
         "env X=1 npm install",

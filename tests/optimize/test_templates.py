@@ -86,7 +86,14 @@ def test_plain_chains_stay_plain_under_errexit():
 # where a builtin runs.
 @pytest.mark.parametrize(
     "text",
-    ["aa; ab", "cd /tmp; aa", "set -eux; aa; ab", "export A=1; aa || ab", "aa && cd /tmp", "set -e; cd /tmp; if aa; then ab; fi; ac"],
+    [
+        "aa; ab",
+        "cd /tmp; aa",
+        "set -eux; aa; ab",
+        "export A=1; aa || ab",
+        "aa && cd /tmp",
+        "set -e; cd /tmp; if aa; then ab; fi; ac",
+    ],
 )
 def test_a_cleanup_follows_a_list_without_parentheses(text):
     name, merged = joined([text, "echo cleaned"], (False, True))
@@ -96,7 +103,16 @@ def test_a_cleanup_follows_a_list_without_parentheses(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["aa; exit 0", "exec aa", "trap ab EXIT; aa", "set -f; aa", "PATH=/x; aa", "echo() { ab; }; aa", "set -e; aa; { ab; ac; }", "! aa"],
+    [
+        "aa; exit 0",
+        "exec aa",
+        "trap ab EXIT; aa",
+        "set -f; aa",
+        "PATH=/x; aa",
+        "echo() { ab; }; aa",
+        "set -e; aa; { ab; ac; }",
+        "! aa",
+    ],
 )
 def test_a_cleanup_after_what_ends_or_changes_the_shell_stands_apart(text):
     name, merged = joined([text, "echo cleaned"], (False, True))

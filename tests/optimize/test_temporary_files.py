@@ -120,3 +120,19 @@ def test_a_relative_path_needs_a_known_folder():
 def test_names_are_quoted_where_they_must_be():
     text = "FROM debian:12\nRUN wget -O '/tmp/a b.tgz' https://e.test/x && tar xf '/tmp/a b.tgz' -C /opt\n"
     assert rewritten(PASS, text).endswith("&& rm -rf '/tmp/a b.tgz'\n")
+
+
+def test_a_debian_source_package_goes_whole():
+    text = (
+        "FROM debian:12\nRUN apt-get source --download-only tree=2.1.0-1\nRUN mkdir -p /usr/src/tree\n"
+        "RUN tar -xzf tree_2.1.0.orig.tar.gz -C /usr/src/tree --strip-components=1\nRUN make -C /usr/src/tree install\n"
+        'CMD ["tree", "/etc"]\n'
+    )
+    assert "&& rm -rf /tree_2.1.0* /usr/src/tree\nCMD" in rewritten(PASS, text)
+
+
+def test_a_name_counts_where_it_means_the_path():
+    text = f"FROM debian:12\nRUN {BUILD}\nWORKDIR /srv\nCMD x-1.0\n"
+    assert "/x-1.0\n" in rewritten(PASS, text)
+    text = f"FROM debian:12\nRUN {BUILD}\nCMD x-1.0/run\n"
+    assert "/x-1.0\n" not in rewritten(PASS, text)
