@@ -10,9 +10,6 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FORMAT = 4
-"""marshal's format since Python 3.4; 3.14 writes a newer one that older interpreters cannot read."""
-
 
 class CustomBuildHook(BuildHookInterface[Any]):
     """Adds `dfkit/_compiled/`; an editable install reads the checkout's own files and compiles them on first use."""
@@ -39,7 +36,7 @@ def _compiled(root: str) -> dict[str, bytes]:
     sys.path.insert(0, root)
     try:
         from dfkit.catalog.catalog import RULES, TEXTS
-        from dfkit.catalog.compile import compile_folder
+        from dfkit.catalog.compile import FORMAT, compile_folder
         from dfkit.model import facts
         from dfkit.syntax import tables
 

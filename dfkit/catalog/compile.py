@@ -11,6 +11,10 @@ from typing import Any
 from dfkit.catalog.load import load
 
 
+FORMAT = 4
+"""marshal's format since Python 3.4; 3.14 writes a newer one by default, which a wheel's other readers do not know."""
+
+
 def compile_folder(folder: str) -> tuple[bytes, bytes]:
     """The two files of a folder of rules: a list of each rule's fields, and a table from name to its documentation's fields.
 
@@ -21,7 +25,7 @@ def compile_folder(folder: str) -> tuple[bytes, bytes]:
     for rule, text in found:
         *words, examples = _fields(text)
         texts[rule.name] = (*words, tuple(map(_fields, examples)))
-    return marshal.dumps([_fields(rule) for rule, _ in found]), marshal.dumps(texts)
+    return marshal.dumps([_fields(rule) for rule, _ in found], FORMAT), marshal.dumps(texts, FORMAT)
 
 
 def _fields(record: Any) -> tuple[Any, ...]:

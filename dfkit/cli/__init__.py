@@ -17,6 +17,9 @@ COMMANDS = {
     "build": "lint, optimize and build an image",
     "prove": "build the original and the optimized image and compare them",
     "explain": "say what a rule is about",
+    "parse": "print what a Dockerfile consists of",
+    "targets": "list the stages that can be built",
+    "outline": "list the arguments, secrets, ssh keys and caches of a target",
 }
 
 INTERRUPTED = 130

@@ -1,44 +1,16 @@
-"""What can be said of a context's files: where the bytes are, what nothing reads, what should not leave the machine."""
+"""How much the files of a context weigh: together, by folder, by type, and the largest."""
 
 from __future__ import annotations
 
 import os
-import re
 
 from dfkit._record import record
-from dfkit.context.tree import walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
-    from dfkit.context.ignore import IgnoreFile, IgnoreLine
-    from dfkit.context.selection import Selection
     from dfkit.context.tree import Entry
-
-_SECRETS: tuple[tuple[str, str], ...] = (
-    (r"\.env(\.(?!(dist|example|sample|template|test)$).+)?", "settings that often hold passwords"),
-    (r"id_(rsa|dsa|ecdsa|ed25519)(_sk)?", "a private SSH key"),
-    (r".+\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk)", "a key or a key store"),
-    (r"\.(netrc|pgpass|my\.cnf|htpasswd|git-credentials)|_netrc", "passwords"),
-    (r"\.npmrc|\.pypirc|\.yarnrc\.yml|\.dockercfg", "tokens for a package registry"),
-    (r".+\.tfstate(\.backup)?|.+\.tfvars", "Terraform's state, which holds secrets in the clear"),
-    (r"(service[-_]?account|credentials|client[-_]secrets?).*\.json", "cloud credentials"),
-    (r".+\.(mobileprovision|ovpn)|kubeconfig", "access to another system"),
-)
-_SECRET_FOLDERS = {
-    ".git": "the repository with its history",
-    ".ssh": "SSH keys",
-    ".aws": "cloud credentials",
-    ".azure": "cloud credentials",
-    ".gnupg": "private keys",
-    ".kube": "access to another system",
-    ".docker/config.json": "tokens for a registry",
-    ".config/gcloud": "cloud credentials",
-}
-_SECRET = re.compile("|".join(f"(?P<r{at}>{pattern})" for at, (pattern, _) in enumerate(_SECRETS)))
-
 
 @record
 class Share:
@@ -47,6 +19,22 @@ class Share:
     name: str
     files: int
     size: int
+
+
+class Folder:
+    """A folder's weight, all below it included. `own_files` and `own_size` are of the files right in it."""
+
+    __slots__ = ("files", "folders", "name", "own_files", "own_size", "size")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.files = self.size = self.own_files = self.own_size = 0
+        self.folders: dict[str, Folder] = {}
+
+    def add(self, size: int) -> None:
+        """Count one more file of this size."""
+        self.files += 1
+        self.size += size
 
 
 def total(entries: Iterable[Entry], name: str = "") -> Share:
@@ -70,30 +58,24 @@ def largest(entries: Iterable[Entry], count: int = 10) -> list[Entry]:
     return sorted(files, key=lambda entry: (-entry.size, entry.path))[:count]
 
 
-def unused(root: str | Path, ignore: IgnoreFile, selection: Selection) -> Iterator[Entry]:
-    """The files that are not ignored although no instruction reads them."""
-    return (entry for entry in walk(root, ignore.matcher) if entry.kind == "file" and not selection.wants(entry.path))
-
-
-def dead_lines(root: str | Path, ignore: IgnoreFile) -> list[IgnoreLine]:
-    """The patterns that match nothing in the context, be it ignored or not."""
-    left = list(ignore.lines)
-    for entry in walk(root):
-        left = [line for line in left if not line.pattern.matches(entry.path)]
-        if not left:
-            break
-    return left
-
-
-def looks_secret(path: str) -> str | None:
-    """What a path seems to hold that should not be in an image, judged by its name alone; `None` if nothing."""
-    for folder, what in _SECRET_FOLDERS.items():
-        if f"/{folder}/" in f"/{path}/":
-            return what
-    found = _SECRET.fullmatch(path.rpartition("/")[2])
-    if found is None:
-        return None
-    return next(what for at, (_, what) in enumerate(_SECRETS) if found[f"r{at}"] is not None)
+def tree(entries: Iterable[Entry]) -> Folder:
+    """The folders of a context with what is in each, and in all below it."""
+    root = Folder(".")
+    seen: set[tuple[int, int]] = set()
+    for entry in entries:
+        if entry.kind != "file":
+            continue
+        size = 0 if entry.inode in seen else entry.size
+        if entry.inode:
+            seen.add(entry.inode)
+        folder = root
+        folder.add(size)
+        for name in entry.path.split("/")[:-1]:
+            folder = folder.folders.setdefault(name, Folder(name))
+            folder.add(size)
+        folder.own_files += 1
+        folder.own_size += size
+    return root
 
 
 def _shares(entries: Iterable[Entry], name_of: Callable[[str], str]) -> list[Share]:

@@ -13,6 +13,7 @@ from dfkit.text.source import Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _LONGEST_LINE = 64 * 1024
@@ -75,6 +76,8 @@ class IgnoreFile:
                 raise IgnoreError(name, number, f"the pattern `{shown}` is not valid: {error}.") from error
             if pattern:
                 lines.append(IgnoreLine(number, Span(at, at + len(shown)), pattern))
+        if all(line.pattern.text.isascii() for line in lines):
+            _refuse_control_characters(lines, name)
         return cls(tuple(lines), name)
 
     def ignores(self, path: str) -> bool:
@@ -97,6 +100,17 @@ class IgnoreFile:
             if taken and at != path and self.matcher.prunes(at):
                 break
         return found
+
+
+def _refuse_control_characters(lines: Iterable[IgnoreLine], name: str) -> None:
+    """The engine hands the patterns to its client in a header, encoded only if one of them is not ASCII.
+
+    https://github.com/moby/buildkit/blob/master/session/filesync/filesync.go (`encodeStringForHeader`)
+    """
+    for line in lines:
+        if found := re.search(r"[\x00-\x1f\x7f]", line.pattern.text):
+            sentence = f"Docker cannot use a pattern with the control character {found[0]!r}; write `?` for it"
+            raise IgnoreError(name, line.line, sentence)
 
 
 def _normal(shown: str) -> str:

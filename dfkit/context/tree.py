@@ -87,19 +87,24 @@ class _Folder:
 
 
 def walk(
-    root: str | Path, ignore: Matcher | None = None, wanted: Wanted | None = None, ignored: list[str] | None = None
+    root: str | Path,
+    ignore: Matcher | None = None,
+    wanted: Wanted | None = None,
+    ignored: list[str] | None = None,
+    *,
+    lenient: bool = False,
 ) -> Iterator[Entry]:
     """The entries of a context, folders before what is in them, names in the order of their bytes; the root itself is not one.
 
     Left out is what `ignore` takes and what `wanted` does not want, but not a folder with something in it that goes. To `ignored`
     the paths are added that the patterns leave out; a folder that is left out as a whole is added once, with a slash at its end.
-    Raises `ContextError`.
+    Raises `ContextError`, but a `lenient` walk takes a folder that it may not list for an empty one.
     """
     root = os.fspath(root)
     if not os.path.isdir(root):
         raise ContextError(f"The build context {root} is not a folder; name the folder that the Dockerfile copies from.")
     patterns = ignore or Matcher(())
-    folders = [_Folder(_listed(root), "", 0, None)]
+    folders = [_Folder(_listed(root, optional=lenient), "", 0, None)]
     while folders:
         folder = folders[-1]
         entry = next(folder.entries, None)
@@ -116,7 +121,7 @@ def walk(
         goes = not taken and (wanted is None or wanted.wants(path))
         if not goes and not (is_dir and (wanted is None or wanted.reaches(path))):
             continue
-        inside = _listed(entry.path, optional=not goes) if is_dir else None
+        inside = _listed(entry.path, optional=lenient or not goes) if is_dir else None
         if goes:
             found = _entry(entry, path)
             if found is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dfkit.model.copies import ContextUse, context_use
 from dfkit.model.facts import table
-from dfkit.model.scope import PLATFORM, PREDEFINED, Binding, Scope, declare
+from dfkit.model.scope import PLATFORM, PREDEFINED, Binding, Scope, declare, inherited
 from dfkit.model.stages import Reference, Stage, build_stages, named, reachable, references
 from dfkit.model.state import LINUX_SHELL, WINDOWS_SHELL, State, after
 from dfkit.syntax.nodes import Arg, From, OnBuild
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dfkit.model.copies import Triggers
     from dfkit.shell import Script
@@ -26,7 +26,7 @@ class Model:
         self.build_args = dict(build_args or {})
         self._scopes: dict[int, Scope] = {}
         self._states: dict[int, State] = {}
-        self._last: dict[int, tuple[dict[str, Binding], State]] = {}
+        self._last: dict[int, tuple[dict[str, Binding], dict[str, Binding], State]] = {}
         self._scripts: dict[int, tuple[Script, ...]] = {}
         self._globals = self._global_arguments()
         self.stages = build_stages(dockerfile, self._base_image)
@@ -87,7 +87,7 @@ class Model:
 
     def end_state(self, stage: Stage) -> State:
         """What is in force at a stage's end: what its image is set to."""
-        return self._last[stage.index][1]
+        return self._last[stage.index][2]
 
     # --- scripts
 
@@ -114,7 +114,7 @@ class Model:
 
     def _global_arguments(self) -> dict[str, Binding]:
         names = {
-            name: Binding(name, "global", self.build_args.get(name), None, "it depends on the platform that is built for")
+            name: Binding(name, "global", self.build_args.get(name), None, _why_unknown(name))
             for name in PLATFORM
         }
         for instruction in self.dockerfile.instructions:
@@ -132,43 +132,57 @@ class Model:
     def _run(self, stage: Stage) -> None:
         closed = stage.root.image == "scratch"
         escape = self.dockerfile.escape
+        global_scope = Scope(self._globals, {}, closed=True, escape=escape)
         names = {
             name: Binding(name, "predefined", self.build_args.get(name), None, "it is a predefined ARG") for name in PREDEFINED
         }
         if stage.base is not None:
-            env, inherited = self._last[stage.base.index]
-            # Entrypoint and command of the base stay; what the next stage sees of them is the base image's.
-            state = inherited
+            below, env, state = self._last[stage.base.index]
+            names = inherited(names | below, env)
+            state = state.at_stage_start
         else:
             env = {}
-            state = _base_state(stage)
-        self._scopes[id(stage.from_)] = Scope(self._globals, {}, closed=True, escape=escape)
+            state = _base_state(stage, global_scope)
+        self._scopes[id(stage.from_)] = global_scope
         self._states[id(stage.from_)] = state
-        for instruction in stage.instructions:
+        for instruction, is_trigger in _executed(stage):
             scope = Scope(names, env, closed=closed, escape=escape)
-            inner = instruction.instruction if isinstance(instruction, OnBuild) else instruction
-            for each in (instruction, inner):
-                self._scopes[id(each)] = scope
-                self._states[id(each)] = state
+            if not is_trigger:
+                inner = instruction.instruction if isinstance(instruction, OnBuild) else instruction
+                for each in (instruction, inner):
+                    self._scopes[id(each)] = scope
+                    self._states[id(each)] = state
             names, env = declare(instruction, scope, names, env, globals_=self._globals, build_args=self.build_args)
             state = after(state, instruction, lambda word, scope=scope: scope.expand(word.text))  # type: ignore[misc]
-        self._last[stage.index] = (env, state)
+        self._last[stage.index] = (names, env, state)
 
 
-def _base_state(stage: Stage) -> State:
+def _executed(stage: Stage) -> Iterator[tuple[Instruction, bool]]:
+    """What runs in a stage: the ONBUILD triggers of the stage it is built on (marked True), then its own instructions."""
+    if stage.base is not None:
+        yield from ((each.instruction, True) for each in stage.base.instructions if isinstance(each, OnBuild))
+    yield from ((each, False) for each in stage.instructions)
+
+
+def _why_unknown(name: str) -> str:
+    return "it depends on the target that is built" if name == "TARGETSTAGE" else "it depends on the platform that is built for"
+
+
+def _base_state(stage: Stage, scope: Scope) -> State:
     """What an external base image is known to set."""
-    if _is_windows(stage):
-        return State(None, None, WINDOWS_SHELL, "windows")
+    flag = stage.from_.flag("platform")
+    platform = scope.expand(flag.value) if flag is not None and flag.value else None
+    if _is_windows(stage, platform):
+        return State(None, None, WINDOWS_SHELL, "windows", platform)
     name = stage.image_name
     facts = {"user": "root", "workdir": "/"} if stage.image == "scratch" else {}
     if name is not None:
         facts = table("images").get(name.familiar, {})
-    return State(facts.get("user"), facts.get("workdir"), LINUX_SHELL, "linux")
+    return State(facts.get("user"), facts.get("workdir"), LINUX_SHELL, "linux", platform)
 
 
-def _is_windows(stage: Stage) -> bool:
+def _is_windows(stage: Stage, platform: str | None) -> bool:
+    if platform:
+        return platform.lower().startswith("windows")
     text = (stage.image or stage.from_.image.text).lower()
-    platform = stage.from_.flag("platform")
-    if platform is not None and platform.value:
-        return platform.value.startswith("windows")
     return text.startswith("mcr.microsoft.com/windows") or any(part in text for part in ("nanoserver", "windowsservercore"))

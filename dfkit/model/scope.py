@@ -1,4 +1,9 @@
-"""ARG and ENV: which names have which values at an instruction, and where they come from."""
+"""ARG and ENV: which names have which values at an instruction, and where they come from.
+
+BuildKit keeps one environment for both (frontend/dockerfile/dockerfile2llb/convert.go, dispatchEnv and dispatchArg): whichever of ARG
+and ENV came last gives a name its value, an ARG without a value leaves it as it is, and a stage built on another one inherits
+both. Only what ENV set is in the image, so at a stage's start it goes before what the stage below made of the name with ARG.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +21,12 @@ if TYPE_CHECKING:
 PREDEFINED = frozenset(
     name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY") for name in (upper, upper.lower())
 )
-"""ARGs that every stage has without declaring them (BuildKit, dockerfile2llb/convert.go, defaultArgs)."""
+"""ARGs that RUN's environment has without their being declared, if the build is given them. Other instructions do not see them."""
 
 PLATFORM = frozenset(
     f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
 ) | {"TARGETSTAGE"}
-"""Global ARGs that BuildKit sets; a stage sees them after it declares them."""
+"""Global ARGs that BuildKit sets (convert.go, defaultArgs); a stage sees them after it declares them."""
 
 
 @record
@@ -30,14 +35,23 @@ class Binding:
 
     name: str
     kind: str
-    """`arg`, `env`, `global` (an ARG above the first FROM) or `predefined`."""
+    """`arg`, `env`, `global` (an ARG above the first FROM), `predefined`, or, of `Scope.lookup`, `unset` or `base`."""
     value: str | None
     span: Span | None
     why: str = ""
 
 
+_UNKNOWN_DEFAULT = "its default names a variable that is not known"
+_UNKNOWN_VALUE = "its value names a variable whose value is not known"
+_NOT_GIVEN = "it has no default and no --build-arg gives it"
+
+
 class Scope:
-    """The names in force before an instruction runs."""
+    """The names in force before an instruction runs.
+
+    `names` are the ARGs that no later ENV took over, `env` the names that the image keeps. A scope is closed where no base image can
+    have set further names.
+    """
 
     __slots__ = ("_closed", "_env", "_escape", "_names")
 
@@ -48,12 +62,24 @@ class Scope:
         self._escape = escape
 
     def binding(self, name: str) -> Binding | None:
-        """The binding of a name: ENV goes before ARG."""
-        return self._env.get(name) or self._names.get(name)
+        """What this file says of a name; None if it does not set it."""
+        return self._names.get(name) or self._env.get(name)
+
+    def lookup(self, name: str) -> Binding:
+        """What is known of a name that an instruction expands: its value, or why it is not known.
+
+        A name that nothing sets is `unset` and empty, or of kind `base` where the base image may set it.
+        """
+        known = self.binding(name)
+        if known is not None and known.kind != "predefined":
+            return known
+        if self._closed:
+            return Binding(name, "unset", "", None)
+        return Binding(name, "base", None, None, "the base image may set it")
 
     def names(self) -> dict[str, Binding]:
         """All names that are in force."""
-        return {**self._names, **self._env}
+        return {**self._env, **self._names}
 
     def environment(self) -> Mapping[str, Binding]:
         """The names set by ENV, which the image keeps."""
@@ -61,22 +87,27 @@ class Scope:
 
     def expand(self, text: str) -> str | None:
         """The value of a word, or None where it needs a value that is not known."""
-        unknown = False
+        return self._expand(text)[0]
 
-        def lookup(name: str) -> str | None:
+    def unknown(self, text: str) -> Binding | None:
+        """The first name in a word whose value is not known; its `why` says why."""
+        return self._expand(text)[1]
+
+    def _expand(self, text: str) -> tuple[str | None, Binding | None]:
+        unknown: Binding | None = None
+
+        def value(name: str) -> str | None:
             nonlocal unknown
-            binding = self.binding(name)
-            if binding is None:
-                unknown = unknown or not self._closed
-                return None
-            unknown = unknown or binding.value is None
-            return binding.value
+            binding = self.lookup(name)
+            if binding.value is None:
+                unknown = unknown or binding
+            return None if binding.kind == "unset" else binding.value
 
         try:
-            value = expand(text, lookup, self._escape)
+            text = expand(text, value, self._escape)
         except BadWord:
-            return None
-        return None if unknown else value
+            return None, unknown
+        return (text, None) if unknown is None else (None, unknown)
 
     def unset(self, word: Word) -> tuple[str, ...]:
         """The variables of a word that nothing in this file sets and that have no `:-` or `-` default."""
@@ -103,33 +134,39 @@ def declare(
         names = dict(names)
         for pair in instruction.pairs:
             name = pair.key.text
-            names[name] = _argument(name, pair.value, pair.span, scope, globals_, build_args)
+            given = build_args.get(name)
+            has_value = given is not None or pair.value is not None or _is_set(globals_.get(name))
+            if has_value or scope.lookup(name).kind in ("unset", "base"):
+                names[name] = _argument(name, pair.value, pair.span, scope, globals_, given)
             scope = Scope(names, env, closed=scope._closed, escape=scope._escape)
     elif isinstance(instruction, Env):
-        env = dict(env)
+        names, env = dict(names), dict(env)
         for pair in instruction.pairs:
             # All pairs of one ENV see the values from before it.
             key = scope.expand(pair.key.text) or pair.key.text
             value = scope.expand(pair.value.text) if pair.value else ""
-            why = "" if value is not None else "its value names a variable whose value is not known"
-            env[key] = Binding(key, "env", value, pair.span, why)
+            names.pop(key, None)
+            env[key] = Binding(key, "env", value, pair.span, "" if value is not None else _UNKNOWN_VALUE)
     return names, env
 
 
+def inherited(names: Mapping[str, Binding], env: Mapping[str, Binding]) -> dict[str, Binding]:
+    """The ARGs that a stage built on another one starts with; `names` and `env` are those at the other's end."""
+    return {name: binding for name, binding in names.items() if name not in env}
+
+
+def _is_set(outer: Binding | None) -> bool:
+    return outer is not None and outer.why != _NOT_GIVEN
+
+
 def _argument(
-    name: str,
-    default: Word | None,
-    span: Span,
-    scope: Scope,
-    globals_: Mapping[str, Binding],
-    build_args: Mapping[str, str],
+    name: str, default: Word | None, span: Span, scope: Scope, globals_: Mapping[str, Binding], given: str | None
 ) -> Binding:
-    if name in build_args:
-        return Binding(name, "arg", build_args[name], span)
+    if given is not None:
+        return Binding(name, "arg", given, span)
     if default is not None:
         value = scope.expand(default.text)
-        return Binding(name, "arg", value, span, "" if value is not None else "its default names a variable that is not known")
+        return Binding(name, "arg", value, span, "" if value is not None else _UNKNOWN_DEFAULT)
     if name in globals_:
-        outer = globals_[name]
-        return Binding(name, "arg", outer.value, span, outer.why)
-    return Binding(name, "arg", None, span, "it has no default and no --build-arg gives it")
+        return Binding(name, "arg", globals_[name].value, span, globals_[name].why)
+    return Binding(name, "arg", None, span, _NOT_GIVEN)

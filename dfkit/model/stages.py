@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dfkit._record import record
 from dfkit.syntax.image import ImageName
 from dfkit.syntax.mounts import mounts
@@ -9,9 +11,12 @@ from dfkit.syntax.nodes import Copy, From, OnBuild, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from dfkit.syntax.nodes import Dockerfile, Instruction, Word
+
+_NUMBER = re.compile(r"[-+]?[0-9]+")
+_VARIABLE = re.compile(r"\$.")
 
 
 @record
@@ -28,6 +33,8 @@ class Stage:
     instructions: tuple[Instruction, ...]
     base: Stage | None
     image: str | None
+    replaced: bool = False
+    """Whether a named context of the build has the stage's name and takes its place: nothing of it is built then."""
 
     @property
     def label(self) -> str:
@@ -62,10 +69,19 @@ class Reference:
     text: str
     stage: Stage | None
     """The stage of this file that is meant, else an image or a named context."""
+    problem: str = ""
+    """Why BuildKit refuses the reference: it means this stage or one below, there is no stage of that number, it has a variable."""
+
+    @property
+    def image_name(self) -> ImageName | None:
+        """The image that is meant, if it is one."""
+        return None if self.stage is not None or self.problem or self.text == "scratch" else ImageName.parse(self.text)
 
 
-def build_stages(dockerfile: Dockerfile, image: Callable[[Word], str | None]) -> tuple[Stage, ...]:
-    """The stages of a file. `image` expands the word after FROM, None if it cannot."""
+def build_stages(
+    dockerfile: Dockerfile, image: Callable[[Word], str | None], contexts: Collection[str] = ()
+) -> tuple[Stage, ...]:
+    """The stages of a file. `image` expands the word after FROM, None if it cannot; `contexts` are the names of named contexts."""
     groups: list[tuple[From, list[Instruction]]] = []
     for instruction in dockerfile.instructions:
         if isinstance(instruction, From):
@@ -77,7 +93,8 @@ def build_stages(dockerfile: Dockerfile, image: Callable[[Word], str | None]) ->
         name = from_.alias.text.lower() if from_.alias else None
         text = image(from_.image)
         base = named(stages, text)
-        stages.append(Stage(index, name, from_, tuple(instructions), base, None if base else text))
+        replaced = name is not None and name in contexts
+        stages.append(Stage(index, name, from_, tuple(instructions), base, None if base else text, replaced))
     return tuple(stages)
 
 
@@ -93,17 +110,54 @@ def named(stages: Sequence[Stage], text: str | None, *, numbers: bool = False) -
     return None
 
 
-def references(instruction: Instruction, before: Sequence[Stage]) -> tuple[Reference, ...]:
-    """What an instruction reads from other stages and images; `before` are the stages above its own."""
+def references(instruction: Instruction, stages: Sequence[Stage], here: int) -> tuple[Reference, ...]:
+    """What an instruction reads from other stages and images; `stages` are those of the file and `here` the number of its own.
+
+    As BuildKit resolves them (dockerfile2llb/convert.go, toCommand, and convert_runmount.go, detectRunMount): by the last stage of a
+    name, wherever it stands, and by number in COPY only. A stage that is not above its user is refused, and so is a variable in
+    a mount; in COPY it is taken for a part of an image's name.
+    """
     inner = instruction.instruction if isinstance(instruction, OnBuild) else instruction
-    texts: list[str] = []
     if isinstance(inner, Copy):
         flag = inner.flag("from")
-        if flag is not None and flag.value:
-            texts.append(flag.value)
-    elif isinstance(inner, Run):
-        texts += [source for mount in mounts(inner) if (source := mount.get("from"))]
-    return tuple([Reference(instruction, text, named(before, text, numbers=True)) for text in texts])
+        return (_reference(instruction, flag.value, stages, here, numbers=True),) if flag is not None and flag.value else ()
+    if isinstance(inner, Run):
+        sources = [source for mount in mounts(inner) if (source := mount.get("from"))]
+        return tuple([_reference(instruction, source, stages, here, numbers=False) for source in sources])
+    return ()
+
+
+def _reference(instruction: Instruction, text: str, stages: Sequence[Stage], here: int, *, numbers: bool) -> Reference:
+    if _VARIABLE.search(text):
+        return Reference(instruction, text, None, "it has a variable: name a stage with `FROM image AS name` and use that name")
+    stage = named(stages, text, numbers=numbers)
+    if stage is None:
+        missing = numbers and _NUMBER.fullmatch(text) is not None
+        return Reference(instruction, text, None, f"there is no stage number {text}" if missing else "")
+    if stage.index == here:
+        return Reference(instruction, text, None, "it means its own stage, which is not finished")
+    if stage.index > here:
+        return Reference(instruction, text, None, f"stage `{stage.label}` stands below; only stages above can be read from")
+    return Reference(instruction, text, stage)
+
+
+def reads(stage: Stage, stages: Sequence[Stage]) -> Iterator[Stage]:
+    """The stages that a stage needs directly: the one it is built on, and those that it or its triggers copy or mount from."""
+    if stage.replaced:
+        return
+    if stage.base is not None:
+        yield stage.base
+    for instruction, _ in executed(stage):
+        for reference in references(instruction, stages, stage.index):
+            if reference.stage is not None:
+                yield reference.stage
+
+
+def executed(stage: Stage) -> Iterator[tuple[Instruction, bool]]:
+    """What runs in a stage: the ONBUILD triggers of the stage it is built on (marked True), then its own instructions but ONBUILD."""
+    if stage.base is not None:
+        yield from ((each.instruction, True) for each in stage.base.instructions if isinstance(each, OnBuild))
+    yield from ((each, False) for each in stage.instructions if not isinstance(each, OnBuild))
 
 
 def reachable(stages: Sequence[Stage], target: Stage) -> frozenset[int]:
@@ -112,13 +166,41 @@ def reachable(stages: Sequence[Stage], target: Stage) -> frozenset[int]:
     todo = [target]
     while todo:
         stage = todo.pop()
-        if stage.index in seen:
-            continue
-        seen.add(stage.index)
-        if stage.base is not None:
-            todo.append(stage.base)
-        for instruction in stage.instructions:
-            for reference in references(instruction, stages[: stage.index]):
-                if reference.stage is not None:
-                    todo.append(reference.stage)
+        if stage.index not in seen:
+            seen.add(stage.index)
+            todo += reads(stage, stages)
     return frozenset(seen)
+
+
+def cycles(stages: Sequence[Stage]) -> tuple[tuple[Stage, ...], ...]:
+    """Groups of stages that wait for each other, each in the file's order; a stage that reads from itself is a group of one.
+
+    BuildKit refuses a file with one. References to stages below count here, though they are refused for themselves too.
+    """
+    needs = {stage.index: _named(stage, stages) for stage in stages}
+    reach = {index: _closure(index, needs) for index in needs}
+    groups = {frozenset(other for other in reach[index] if index in reach[other]) for index in needs if index in reach[index]}
+    return tuple(tuple(stages[index] for index in sorted(group)) for group in sorted(groups, key=min))
+
+
+def _named(stage: Stage, stages: Sequence[Stage]) -> set[int]:
+    """The indexes of all stages that a stage names, also where BuildKit refuses it."""
+    found = {stage.base.index} if stage.base is not None else set()
+    for instruction, _ in executed(stage):
+        numbers = isinstance(instruction, Copy)
+        for reference in references(instruction, stages, len(stages)):
+            other = named(stages, reference.text, numbers=numbers)
+            if other is not None:
+                found.add(other.index)
+    return found
+
+
+def _closure(start: int, needs: Mapping[int, set[int]]) -> set[int]:
+    seen: set[int] = set()
+    todo = list(needs[start])
+    while todo:
+        index = todo.pop()
+        if index not in seen:
+            seen.add(index)
+            todo += needs[index]
+    return seen

@@ -10,6 +10,7 @@ from dfkit.syntax.nodes import Cmd, Entrypoint, ExecForm, Healthcheck, Shell, Us
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal
 
     from dfkit.syntax.nodes import Instruction, Word
 
@@ -26,12 +27,21 @@ class State:
     shell: tuple[str, ...]
     os: str
     """`linux` or `windows`."""
+    platform: str | None = None
+    """What FROM's `--platform` says, expanded; None where the build's target platform decides or the value is not known."""
     user_from: User | None = None
     workdir_from: Workdir | None = None
     shell_from: Shell | None = None
     cmd: Cmd | None = None
+    cmd_origin: Literal["base", "stage", "none"] = "base"
+    """Whose command is in force: of the image or stage below, of this stage, or none, as an ENTRYPOINT took the base's away."""
     entrypoint: Entrypoint | None = None
     healthcheck: Healthcheck | None = None
+
+    @property
+    def at_stage_start(self) -> State:
+        """The state at the start of a stage that is built on one with this state at its end."""
+        return replace(self, cmd_origin="base" if self.cmd_origin == "stage" else self.cmd_origin)
 
     @property
     def is_root(self) -> bool | None:
@@ -56,7 +66,9 @@ def after(state: State, instruction: Instruction, expand: Callable[[Word], str |
         case Shell(form=ExecForm() as form):
             return replace(state, shell=form.values, shell_from=instruction)
         case Cmd():
-            return replace(state, cmd=instruction)
+            return replace(state, cmd=instruction, cmd_origin="stage")
+        case Entrypoint() if state.cmd_origin == "base":
+            return replace(state, entrypoint=instruction, cmd=None, cmd_origin="none")
         case Entrypoint():
             return replace(state, entrypoint=instruction)
         case Healthcheck():

@@ -51,19 +51,9 @@ _LIBRARIES = r"""find {folders} -type f \( -executable -o -name '*.so*' \) -exec
 | xargs -r apt-mark manual > /dev/null"""
 """Mark the packages of the libraries that files in some folders link. The path of a library is looked for with and without `/usr`, as
 dpkg knows it by the one under which it was packed."""
-_PACKAGED = (
-    "/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr/bin", "/usr/include", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/sbin",
-    "/usr/share", "/var/cache", "/var/lib",
-)  # fmt: skip
-"""Where Debian's packages put files; what the build installs is elsewhere, so it must all still be there."""
-_DECLARED = (
-    *[f"removed:{folder}/**" for folder in _PACKAGED],
-    "removed:/usr/local/share/fonts",
-    "changed:/var/lib/dpkg/**",
-    "changed:/var/lib/apt/extended_states",
-    "content:/etc/ld.so.cache",
-    "content:/var/cache/debconf/**",
-)
+_DECLARED = ("packages", "removed:/usr/local/share/fonts")
+"""Packages that were installed above the base, with all that was theirs: `dfkit.verify.packages` knows what that is. The folder is
+fontconfig's, whose scripts make and remove it."""
 
 
 def rewrite(model: Model, _facts: Facts) -> Iterator[Proposal | Refusal]:

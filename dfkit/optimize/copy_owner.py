@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from dfkit.model import Model, Stage
     from dfkit.model.effects import Step
+    from dfkit.model.packages import Invocation
     from dfkit.optimize.copied import Copied
     from dfkit.optimize.passes import Facts
     from dfkit.shell import Word
@@ -54,19 +55,7 @@ _OWNER = re.compile(r"([A-Za-z_][\w-]*|\d+)?(?::([A-Za-z_][\w-]*|\d+))?")
 _MODE = re.compile(r"0?[0-7]{3}")
 _BEFORE_CHMOD = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?:1\.[01]\b")
 _LANGUAGES = ("pip", "npm", "yarn", "gem")
-_ELSEWHERE = (
-    "-t",
-    "--target",
-    "--prefix",
-    "--root",
-    "--src",
-    "-e",
-    "--editable",
-    "--install-dir",
-    "-i",
-    "-n",
-    "--modules-folder",
-)
+_ELSEWHERE = ("-t", "--target", "--prefix", "--root", "--src", "-e", "--editable", "--install-dir", "--modules-folder", "--cwd")
 """Options of these by which they write to a folder that is named, or beside what they run in."""
 _FREE = re.compile(
     r"/(?:app|application|code|project|service|site|web|workspace)(?:/.*)?|/srv/.+|/(?:usr/src|usr|opt)/app(?:/.*)?|/home/[^/]+/[^/.].*"
@@ -160,6 +149,7 @@ def _moved(
     run: Run, step: Step, path: str, recursive: bool, brings: list[Transfer], stage: Stage, model: Model, facts: Facts
 ) -> Proposal | None:
     """The rewrite of one change; None where it is of a folder alone, or of a part of what is copied. Raises `Unclear`."""
+    change = _read(run, step, path, recursive, model)
     if facts.context is None:
         raise Unclear("without the build context it is not known what is copied; name it with `--context`")
     trees = [copied(each, model, facts.context) for each in brings]
@@ -171,18 +161,12 @@ def _moved(
         else any(not _is_below(file, path) for tree in trees for file in tree.files)
     ):
         return None
-    change = _read(run, step, path, recursive, model)
     for tree in trees:
         _check_files(tree, change)
     before = _before(run, stage)
     is_tree = not all(set(tree.files) == {path} for tree in trees)
     fresh = _check_writers(change, brings, before, is_tree, model, stage, facts)
-    if (
-        not is_tree
-        and not destination(brings[0], model)[1]
-        and "." not in posixpath.basename(path)
-        and not _is_empty(path, stage, facts)
-    ):
+    if not is_tree and not _is_file(path, trees[0], stage, model, facts):
         raise Unclear("it may be a folder, into which COPY puts the file")
     if change.flag == "chown":
         above = posixpath.dirname(path)
@@ -275,9 +259,8 @@ def _check_writers(
             fresh = fresh and (folder != path or at > first)
         elif isinstance(each, Run):
             for step in _steps(each, model):
-                makes = _makes_folder(step, path)
-                fresh = fresh and not makes
-                if (is_tree or at > first) and not makes and _touches(step, path):
+                fresh = fresh and path not in _folders(step)
+                if (is_tree or at > first) and _touches(step, path):
                     raise Unclear(f"the RUN in line {line} may touch it")
                 if at > first and _renames(step, change):
                     raise Unclear(f"the RUN in line {line} may make the user")
@@ -320,26 +303,38 @@ def _is_apart(transfer: Transfer, path: str, model: Model) -> bool:
 
 
 def _touches(step: Step, path: str) -> bool:
-    """Whether a command may read or write at a path, the package managers taken for what they do where they are used as meant."""
+    """Whether a command may read or write at a path; making it as an empty folder does not count.
+
+    Package managers are taken for what they do where they are used as meant: they install to folders of their own.
+    """
+    folders = _folders(step)
+    if folders:
+        return any(each.startswith(path + "/") for each in folders)
     call = invocation(effective(step.command))
     if call is None or not call.action or any(word.value is None or word.value.startswith((".", "/")) for word in call.packages):
         return step.effects.may_touch(path)
     if call.manager in _LANGUAGES:
-        if (call.has(*_ELSEWHERE) and call.manager != "npm") or call.option("--prefix") is not None:
-            return step.effects.may_touch(path)
-        return step.cwd is None or overlaps(step.cwd, path)
+        return _is_near(call, step.cwd, path)
     # https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch03s17.html: the folders below /srv are left to those who run the system.
     return not path.startswith("/srv/") and step.effects.may_touch(path)
 
 
-def _makes_folder(step: Step, path: str) -> bool:
-    """Whether a command makes a path as an empty folder, or folders above it, and no more."""
-    writes = step.effects.writes
-    return (
-        effective(step.command).name == "mkdir"
-        and path in writes
-        and all(path == each or not overlaps(path, each) for each in writes)
-    )
+def _is_near(call: Invocation, cwd: str | None, path: str) -> bool:
+    """Whether an install of a language's packages may read or write at a path: it runs there, or an option names it."""
+    if cwd is None or call.has(*_ELSEWHERE):
+        return True
+    if call.manager in ("npm", "yarn") and (_is_below(cwd, path) or (_is_below(path, cwd) and cwd != "/")):
+        return True
+    for option in call.options:
+        value = option.value if isinstance(option.value, str) or option.value is None else option.value.value
+        if option.value is not None and (value is None or overlaps(posixpath.normpath(posixpath.join(cwd, value)), path)):
+            return True
+    return False
+
+
+def _folders(step: Step) -> tuple[str, ...]:
+    """The folders that a `mkdir` makes."""
+    return step.effects.writes if effective(step.command).name == "mkdir" else ()
 
 
 def _renames(step: Step, change: Change) -> bool:
@@ -371,6 +366,12 @@ def _is_empty(path: str, stage: Stage, facts: Facts) -> bool:
     )
 
 
+def _is_file(path: str, tree: Copied, stage: Stage, model: Model, facts: Facts) -> bool:
+    """Whether a copied file is what is at a path: the destination is written as a folder, or none can have the name."""
+    same_name = posixpath.basename(tree.files[path].path) == posixpath.basename(path)
+    return destination(tree.instruction, model)[1] or same_name or _is_empty(path, stage, facts)
+
+
 def _exists(folder: str, before: Sequence[Instruction], stage: Stage, model: Model, facts: Facts) -> bool:
     """Whether a folder surely is there after some instructions."""
     image = stage.root.image
@@ -387,11 +388,7 @@ def _exists(folder: str, before: Sequence[Instruction], stage: Stage, model: Mod
                 return True
         elif isinstance(each, Run):
             for step in _steps(each, model):
-                if (
-                    step.sure
-                    and effective(step.command).name == "mkdir"
-                    and any(_is_below(path, folder) for path in step.effects.writes)
-                ):
+                if step.sure and any(_is_below(path, folder) for path in _folders(step)):
                     return True
     return False
 

@@ -51,12 +51,14 @@ def is_install(command: Command) -> bool:
     if found is None:
         return False
     tool, arguments, _ = found
+    if tool == "pip":
+        return any(word.text.startswith(("-r", "--requirement")) for word in arguments)
     facts = table("manifests")[tool]
-    words = [word.text for word in arguments if not word.text.startswith("-")]
-    phrases = [*facts.get("install", ()), *facts.get("locked", ())]
-    if not any(words[: len(phrase.split())] == phrase.split() if phrase else not words for phrase in phrases):
+    if "manifest" not in facts or any(word.text in facts.get("global", ()) for word in arguments):
         return False
-    return tool != "pip" or any(word.text.startswith(("-r", "--requirement")) for word in arguments)
+    words = [word.text for word in arguments if not word.text.startswith("-")]
+    phrases = [phrase.split() for phrase in (*facts["install"], *facts.get("locked", ()))]
+    return any(words[: len(phrase)] == phrase if phrase else not words for phrase in phrases)
 
 
 def reads(command: Command, cwd: str | None, tree: Copied, frozen: frozenset[str]) -> frozenset[str] | None:
@@ -197,8 +199,9 @@ def _manifest(call: Call, cwd: str, tree: Copied, frozen: bool) -> dict[str, str
             raise Unclear(f"`{name}` is copied, and `{call.tool}` {where}")
     above = posixpath.dirname(cwd)
     while tree.reaches(above):
-        if tree.has(posixpath.join(above, manifest)):
-            raise Unclear(f"there is another `{manifest}` in the folder above")
+        for name in (manifest, *facts.get("settings", ()), *facts.get("alien", ())):
+            if tree.has(posixpath.join(above, name)):
+                raise Unclear(f"`{name}` is copied to a folder above")
         above = posixpath.dirname(above)
     files = {
         name: posixpath.join(cwd, name) for name in (manifest, *facts.get("reads", ())) if tree.has(posixpath.join(cwd, name))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dfkit.optimize.profit import Undone
 
 LAYER_LIMIT = 127
-"""Most layers of an image (moby, layer/layer_store.go, maxLayerDepth is 125 above the base's first; overlay2 takes 128)."""
+"""Most layers of an image that the engine takes."""
 NEAR = 10
 
 

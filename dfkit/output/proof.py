@@ -23,7 +23,7 @@ def render(proof: Proof) -> Iterator[str]:
     rows = [
         ("bytes above the base", human(before.bytes), human(after.bytes), percent(before.bytes, after.bytes)),
         ("layers above the base", str(before.layers), str(after.layers), ""),
-        ("bytes that no container sees", human(before.shadowed), human(after.shadowed), percent(before.shadowed, after.shadowed)),
+        ("bytes that no container sees", human(before.shadowed), human(after.shadowed), ""),
         ("steps run again after an edit", _count(before.rerun), _count(after.rerun), ""),
     ]
     yield from table(("", "before", "after", ""), rows)

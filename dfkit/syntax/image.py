@@ -25,15 +25,15 @@ class ImageName:
         '1'
         """
         try:
-            children = lalr.parser("image").parse("image", text)[3]
+            *tokens, _ = lalr.parser("image").parse("image", text)
         except lalr.Mismatch:
             return None
-        parts = {name: text[start:end] for name, start, end, _ in children}
+        parts = {name: text[start:end] for name, start, end, _ in tokens}
         return cls(
-            parts["registry"][:-1] if "registry" in parts else None,
-            parts["path"],
-            parts["tag"][1:] if "tag" in parts else None,
-            parts["digest"][1:] if "digest" in parts else None,
+            parts["REGISTRY"][:-1] if "REGISTRY" in parts else None,
+            parts["PATH"],
+            parts["TAG"][1:] if "TAG" in parts else None,
+            parts["DIGEST"][1:] if "DIGEST" in parts else None,
         )
 
     @property

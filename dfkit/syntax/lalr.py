@@ -12,9 +12,17 @@ from dfkit.syntax.tables import REDUCE, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dfkit.syntax.tables import Table
 
-    Tree = tuple[str, int, int, "list[Tree]"]
+    Lexer = Callable[[str, int, int], re.Match[str] | None]
+    Node = tuple[str, int, int, int]
+    """`(rule, start, end, number of children)`: the children stand before it. Tokens are nodes without children, under their
+    terminal's upper-case name; start and end are offsets into the text."""
+
+END = "$END"
+"""What lark calls the end of the text."""
 
 
 class Mismatch(Exception):
@@ -32,85 +40,89 @@ class Parser:
     def __init__(self, table: Table, escape: str = "\\") -> None:
         self._table = table
         self._escape = escape
-        self._tokens: dict[str, re.Pattern[str]] = {}
-        self._lexers: dict[int, re.Pattern[str]] = {}
-        self._skip = re.compile(table["skip"]).match if table["skip"] else None
+        self._hidden = frozenset(table["hidden"])
         self._sure = [_only_reduction(row) for row in table["states"]]
-
-    def _lexer(self, state: int) -> re.Pattern[str]:
-        row = self._table["states"][state]
-        parts = [f"(?P<{name}>{pattern})" for name, pattern in self._table["terminals"] if name in row]
-        pattern = "|".join(parts) or r"(?!)"
-        made = self._lexers[state] = re.compile(self._escaped(pattern))
-        return made
+        self._lexers: list[Lexer | None] = [None] * len(table["states"])
 
     def token(self, terminal: str) -> re.Pattern[str]:
         """The pattern of one terminal."""
-        if terminal not in self._tokens:
-            pattern = next(pattern for name, pattern in self._table["terminals"] if name == terminal)
-            self._tokens[terminal] = re.compile(self._escaped(pattern))
-        return self._tokens[terminal]
+        return re.compile(self._escaped(dict(self._table["terminals"])[terminal]))
+
+    def _lexer(self, state: int) -> Lexer:
+        """What matches white space and a token that can follow in a state, as a group of its name, or the end, as no group."""
+        row = self._table["states"][state]
+        tokens = "".join([f"(?P<{name}>{pattern})|" for name, pattern in self._table["terminals"] if name in row])
+        made = self._lexers[state] = re.compile(rf"{self._skip}(?:{self._escaped(tokens)}\Z)").match
+        return made
+
+    @property
+    def _skip(self) -> str:
+        return f"(?:{self._table['skip']})?+" if self._table["skip"] else ""
 
     def _escaped(self, pattern: str) -> str:
         # In these terminals `\\\\` is the escape character and nothing else is written with two backslashes.
         return pattern if self._escape == "\\" else pattern.replace("\\\\", self._escape)
 
-    def parse(self, start: str, text: str, at: int = 0, size: int | None = None) -> Tree:
-        """The tree of `text[at:size]` from one of the grammar's start rules: `(rule, start, end, children)`.
+    def parse(self, start: str, text: str, at: int = 0, size: int | None = None) -> list[Node]:
+        """The tree of `text[at:size]` from one of the grammar's start rules, in postfix order, the start rule's own node last.
 
-        Tokens are trees without children, under their terminal's upper-case name; start and end are offsets into `text`.
-        Raises `Mismatch` if the text does not fit.
+        Takes time linear in the length of the text, and no recursion however deep the tree is. Raises `Mismatch` if the text does
+        not fit.
         """
-        table = self._table
-        states, lexers, skip = table["states"], self._lexers, self._skip
-        end = table["ends"][start]
-        stack = [table["starts"][start]]
-        values: list[list[Tree]] = []
+        states, rules = self._table["states"], self._table["rules"]
+        sure, lexers, hidden = self._sure, self._lexers, self._hidden
+        end = self._table["ends"][start]
         size = len(text) if size is None else size
+        nodes: list[Node] = []
+        # The stack of the automaton: its states, and for each symbol above the first its offset and its number of children.
+        stack, offsets, counts = [self._table["starts"][start]], [], []
+        stop = ahead = at
+        terminal = ""
         while True:
+            state = stack[-1]
             # A state that can only reduce does so before the next token is read: the state below it knows better which
             # terminals can follow, as LALR merges the look-aheads of all places that a rule is used in.
-            while (sure := self._sure[stack[-1]]) >= 0:
-                self._reduce(sure, stack, values)
-                if stack[-1] == end and at == size:
-                    return values[-1][0]
-            if skip is not None and (blank := skip(text, at, size)):
-                at = blank.end()
-            state = stack[-1]
-            if at < size:
-                match = (lexers.get(state) or self._lexer(state)).match(text, at, size)
-                if match is None or match.lastgroup is None:
-                    raise Mismatch(at, _terminals(states[state]))
-                terminal, stop = match.lastgroup, match.end()
-            else:
-                terminal, stop = "$END", at
-            while True:
-                state = stack[-1]
-                if state == end and terminal == "$END":
-                    return values[-1][0]
+            argument = sure[state]
+            if argument < 0:
+                if not terminal:
+                    match = (lexers[state] or self._lexer(state))(text, stop, size)
+                    if match is None:
+                        raise Mismatch(self._after_skip(text, stop, size), _terminals(states[state]))
+                    terminal = match.lastgroup or END
+                    at, ahead = match.span(terminal) if terminal != END else (size, size)
                 action = states[state].get(terminal)
                 if action is None:
+                    if state == end and terminal == END:
+                        return nodes
                     raise Mismatch(at, _terminals(states[state]))
                 kind, argument = action
                 if kind != REDUCE:
                     stack.append(argument)
-                    values.append([(terminal, at, stop, [])])
-                    break
-                self._reduce(argument, stack, values)
-            at = stop
+                    offsets.append(at)
+                    if terminal in hidden:
+                        counts.append(0)
+                    else:
+                        counts.append(1)
+                        nodes.append((terminal, at, ahead, 0))
+                    stop = ahead
+                    terminal = ""
+                    continue
+            origin, length, made = rules[argument]
+            if length:
+                first, count = offsets[-length], sum(counts[-length:])
+                del stack[-length:], offsets[-length:], counts[-length:]
+            else:
+                first, count = stop, 0
+            if made:
+                nodes.append((made, first, stop, count))
+                count = 1
+            stack.append(states[stack[-1]][origin][1])
+            offsets.append(first)
+            counts.append(count)
 
-    def _reduce(self, rule: int, stack: list[int], values: list[list[Tree]]) -> None:
-        origin, count, kept, made = self._table["rules"][rule]
-        children: list[Tree] = []
-        if count:
-            for value, keep in zip(values[-count:], kept, strict=True):
-                if keep:
-                    children += value
-            del stack[-count:], values[-count:]
-        if made:
-            children = [(made, children[0][1] if children else 0, children[-1][2] if children else 0, children)]
-        values.append(children)
-        stack.append(self._table["states"][stack[-1]][origin][1])
+    def _after_skip(self, text: str, at: int, size: int) -> int:
+        match = re.compile(self._skip).match(text, at, size)
+        return match.end() if match else at
 
 
 def _only_reduction(row: dict[str, tuple[int, int]]) -> int:

@@ -12,6 +12,10 @@ from dfkit._record import record
 from dfkit.syntax.nodes import Comment, Directive, Heredoc
 from dfkit.text import Mapped, Source, Span
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BLANK = (
     " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
@@ -22,8 +26,11 @@ LINE_LIMIT = 65_535
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _MAY_HOLD_HEREDOC = re.compile(r"\s*(?:onbuild\s+)*(?:run|copy|add)\s", re.I)
-_HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)")
-_SHELL_WORD = re.compile(r"""(?:[^\s'"\\$]++|\\.|\\\Z|'[^']*+'|"(?:[^"\\]|\\.)*+"|\$\{(?:[^{}\\]|\\.)*+\}|\$(?!\{))++""", re.S)
+# Blanks after `<<` belong to the word since BuildKit 0.22, those after `<<-` do not: https://github.com/moby/buildkit/pull/5817
+_HEREDOC = re.compile(r"(\d*)<<(-?+)\s*+([^<]+)")
+_SHELL_WORD = re.compile(
+    r"""(?:<<[ \t\r]*+|[^\s'"\\$<]++|<|\\.|\\\Z|'[^']*+'|"(?:[^"\\]|\\.)*+"|\$\{(?:[^{}\\]|\\.)*+\}|\$(?!\{))++""", re.S
+)
 _UNQUOTE = re.compile(r"""\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.S)
 
 
@@ -67,6 +74,7 @@ class _Scanner:
     def __init__(self, source: Source) -> None:
         self.text = source.text
         self.at = 1 if source.text.startswith("\ufeff") else 0
+        self.physical = self._physical()
         self.directives: list[Directive] = []
         self.comments: list[Comment] = []
         self.wrong: list[tuple[Span, str]] = []
@@ -77,42 +85,41 @@ class _Scanner:
 
     def scan(self) -> Lines:
         above: list[Comment] = []
-        size = len(self.text)
-        while self.at < size:
-            start, end = self._physical()
-            line = self.text[start:end]
+        for start, line in self.physical:
             bare = line.lstrip(BLANK)
             if not bare:
                 self.in_directives = False
                 continue
-            first = end - len(bare)
+            first = start + len(line) - len(bare)
             if bare[0] == "#":
-                comment = self._comment(first, end)
+                comment = self._comment(first, bare)
                 if not (self.in_directives and self._directive(comment, first == 0)):
                     above.append(comment)
                 continue
             self.in_directives = False
-            self._logical(first, end, tuple(above))
+            self._logical(first, bare, tuple(above))
             above = []
         return Lines(
             tuple(self.directives), tuple(self.comments), tuple(self.lines), self.escape, tuple(self.wrong), tuple(self.long)
         )
 
-    def _physical(self) -> tuple[int, int]:
-        """The next physical line without its line end, and step over it."""
-        start = self.at
-        end = self.text.find("\n", start)
-        self.at = end + 1 if end >= 0 else len(self.text)
-        if end < 0:
-            end = len(self.text)
-        if end - start > LINE_LIMIT // 4 and len(self.text[start:end].encode("utf-8", "surrogateescape")) > LINE_LIMIT:
-            self.long.append(Span(start, end))
-        while end > start and self.text[end - 1] == "\r":
-            end -= 1
-        return start, end
+    def _physical(self) -> Iterator[tuple[int, str]]:
+        """Each physical line without its line end, and its offset. `at` is where the next one starts."""
+        text, size = self.text, len(self.text)
+        while self.at < size:
+            start = self.at
+            end = text.find("\n", start)
+            if end < 0:
+                end = self.at = size
+            else:
+                self.at = end + 1
+            line = text[start:end]
+            if end - start > LINE_LIMIT // 4 and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT:
+                self.long.append(Span(start, end))
+            yield start, line.rstrip("\r")
 
-    def _comment(self, start: int, end: int) -> Comment:
-        comment = Comment(Span(start, end), self.text[start + 1 : end].strip(BLANK))
+    def _comment(self, start: int, text: str) -> Comment:
+        comment = Comment(Span(start, start + len(text)), text[1:].strip(BLANK))
         self.comments.append(comment)
         return comment
 
@@ -138,36 +145,32 @@ class _Scanner:
                 self.wrong.append((value, f"`{match[2]}` cannot be the escape character: it is a backslash or a backtick"))
         return True
 
-    def _logical(self, start: int, end: int, comments: tuple[Comment, ...]) -> None:
+    def _logical(self, start: int, line: str, comments: tuple[Comment, ...]) -> None:
         escape = self.escape
         parts: list[str] = []
         pieces: list[tuple[int, int]] = []
         length = 0
         first = start
-        last = end
         blanks: list[Span] = []
-        size = len(self.text)
         while True:
-            part = self.text[start:end]
+            last = start + len(line)
             # The escape character continues a line if it is the last one that is no blank, unless another stands before it.
-            bare = part.rstrip(" \t")
+            bare = line.rstrip(" \t")
             goes_on = bare.endswith(escape) and bare[-2:-1] != escape
             if goes_on:
-                part = bare[:-1]
-            if part:
+                line = bare[:-1]
+            if line:
                 pieces.append((length, start))
-                parts.append(part)
-                length += len(part)
-            last = end
+                parts.append(line)
+                length += len(line)
             if not goes_on:
                 break
-            while self.at < size:
-                start, end = self._physical()
-                bare = self.text[start:end].lstrip(BLANK)
+            for start, line in self.physical:
+                bare = line.lstrip(BLANK)
                 if not bare:
-                    blanks.append(Span(start, end))
+                    blanks.append(Span(start, start + len(line)))
                 elif bare[0] == "#":
-                    self._comment(end - len(bare), end)
+                    self._comment(start + len(line) - len(bare), bare)
                 else:
                     break
             else:
@@ -187,16 +190,13 @@ class _Scanner:
     def _heredoc(self, marker: Span, match: re.Match[str]) -> Heredoc:
         descriptor, dash, word = match.groups()
         name, quoted = _unquoted(word)
-        start = self.at
-        size = len(self.text)
-        while self.at < size:
-            begin, end = self._physical()
-            line = self.text[begin:end]
+        start, size = self.at, len(self.text)
+        body, stop = Span(start, size), Span(size, size)
+        for begin, line in self.physical:
             if (line.lstrip("\t") if dash else line) == name:
+                end = begin + len(line)
                 body, stop = Span(start, begin), Span(end - len(name), end)
                 break
-        else:
-            body, stop = Span(start, size), Span(size, size)
         content = self.text[body.start : body.end]
         return Heredoc(body, name, content, marker, not quoted, bool(dash), int(descriptor or 0), stop)
 

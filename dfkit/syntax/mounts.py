@@ -42,7 +42,7 @@ def mounts(instruction: Instruction) -> tuple[Mount, ...]:
 def _mount(flag: Flag) -> Mount:
     text = flag.value or ""
     try:
-        tokens = lalr.parser("mount").parse("mount", text)[3]
+        *tokens, _ = lalr.parser("mount").parse("mount", text)
     except lalr.Mismatch:
         return Mount(flag, ())
     options = []

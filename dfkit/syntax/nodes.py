@@ -144,6 +144,7 @@ class From(Instruction):
 
     image: Word
     alias: Word | None
+    as_keyword: Word | None = None
     name: ClassVar[str] = "FROM"
 
 

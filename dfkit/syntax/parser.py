@@ -207,8 +207,8 @@ class _Reader:
 
     # --- argument shapes
 
-    def _parse(self, shape: str, text: Mapped, at: int, end: int) -> tuple[str, list[lalr.Tree]]:
-        name, _, _, tokens = self.grammar.parse(shape, text.text, at, end)
+    def _parse(self, shape: str, text: Mapped, at: int, end: int) -> tuple[str, list[lalr.Node]]:
+        *tokens, (name, _, _, _) = self.grammar.parse(shape, text.text, at, end)
         return name, tokens
 
     def _exec(self, text: Mapped, at: int, end: int) -> ExecForm | None:
@@ -247,10 +247,10 @@ class _Reader:
         except lalr.Mismatch:
             raise SyntaxProblem("FROM takes an image, and `AS name` if the stage has one", min(at, end), end) from None
         words = [_word(text, start, stop) for _, start, stop, _ in tokens]
-        alias = words[2] if len(words) == 3 else None
+        as_keyword, alias = (words[1], words[2]) if len(words) == 3 else (None, None)
         if alias is not None and not _STAGE_NAME.fullmatch(alias.text.lower()):
             self.problem(alias.span, f"`{alias.text}` cannot name a stage: use a letter, then letters, digits, `-`, `_` or `.`")
-        return kind(*head, words[0], alias)
+        return kind(*head, words[0], alias, as_keyword)
 
     def _command(self, kind: type[Run], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:

@@ -22,19 +22,20 @@ if TYPE_CHECKING:
         """One grammar.
 
         `states[i]` maps a terminal or rule to `(SHIFT, next state)` or `(REDUCE, rule number)`; `rules[i]` is (name, number of
-        children, kept: 0/1 for each child, name of the node made or "" to hand the children up); `terminals` are (name, pattern)
-        in the order in which a lexer must try them; `skip` is the pattern of what stands between tokens.
+        symbols, name of the node made or "" to hand the children up); `terminals` are (name, pattern) in the order in which a lexer
+        must try them, `hidden` those that are no children; `skip` is the pattern of what stands between tokens.
         """
 
         starts: dict[str, int]
         ends: dict[str, int]
         states: list[dict[str, Action]]
-        rules: list[tuple[str, int, tuple[int, ...], str]]
+        rules: list[tuple[str, int, str]]
         terminals: list[tuple[str, str]]
+        hidden: list[str]
         skip: str
 
 
-FORMAT = 2
+FORMAT = 3
 SHIFT, REDUCE = 0, 1
 STARTS = {
     "dockerfile": ["base", "exec", "words", "pairs", "names", "text", "health", "flags"],
@@ -79,7 +80,7 @@ def make(grammar: str, starts: list[str]) -> Table:
     # lark numbers states in the order of a set; numbering them as they are reached makes equal tables for equal grammars.
     order = [table.start_states[start] for start in starts]
     numbers = {state: number for number, state in enumerate(order)}
-    rules: list[tuple[str, int, tuple[int, ...], str]] = []
+    rules: list[tuple[str, int, str]] = []
     known: dict[object, int] = {}
     states: list[dict[str, tuple[int, int]]] = []
     for state in order:
@@ -97,6 +98,11 @@ def make(grammar: str, starts: list[str]) -> Table:
             actions[name] = (REDUCE, known[argument])
         states.append(actions)
     ignored = set(parser.ignore_tokens)
+    symbols: set[Any] = {symbol for rule in parser.rules for symbol in rule.expansion if symbol.is_term}
+    hidden = {symbol.name for symbol in symbols if symbol.filter_out}
+    assert hidden.isdisjoint(symbol.name for symbol in symbols if not symbol.filter_out), (
+        "a terminal is a child everywhere or nowhere"
+    )
     ordered = sorted(parser.terminals, key=lambda terminal: (-terminal.priority, -terminal.pattern.max_width, terminal.name))
     return {
         "starts": {start: numbers[table.start_states[start]] for start in starts},
@@ -104,12 +110,13 @@ def make(grammar: str, starts: list[str]) -> Table:
         "states": states,
         "rules": rules,
         "terminals": [(terminal.name, terminal.pattern.to_regexp()) for terminal in ordered if terminal.name not in ignored],
+        "hidden": sorted(hidden),
         "skip": "|".join(terminal.pattern.to_regexp() for terminal in ordered if terminal.name in ignored),
     }
 
 
-def _rule(rule: Any) -> tuple[str, int, tuple[int, ...], str]:
+def _rule(rule: Any) -> tuple[str, int, str]:
     origin = str(getattr(rule.origin.name, "value", rule.origin.name))
-    kept = tuple(int(not (part.is_term and part.filter_out)) for part in rule.expansion)
-    hidden = origin.startswith("_") or (rule.options.expand1 and sum(kept) == 1 and not rule.alias)
-    return origin, len(rule.expansion), kept, "" if hidden else str(rule.alias or origin)
+    children = sum(not (part.is_term and part.filter_out) for part in rule.expansion)
+    hidden = origin.startswith("_") or (rule.options.expand1 and children == 1 and not rule.alias)
+    return origin, len(rule.expansion), "" if hidden else str(rule.alias or origin)

@@ -11,9 +11,12 @@ from dfkit.text import Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from typing import Any
 
     Lookup = Callable[[str], str | None]
+    Rope = str | list["Rope"]
+    """A text in parts: nested values are put together once, at the end."""
 
 
 @record
@@ -44,7 +47,25 @@ def expand(text: str, lookup: Lookup, escape: str = "\\") -> str:
     """
     if is_plain(text, escape):
         return text
-    return _value(_tree(text, escape)[3], text, lookup)
+    values: list[Any] = []
+    for kind, start, end, count in _parse(text, escape):
+        below = values[len(values) - count :]
+        del values[len(values) - count :]
+        match kind:
+            case "variable":
+                values.append(lookup(below[0]) or "")
+            case "modified":
+                name, operator, inner = below
+                values.append(_modified(name, operator, inner, lookup))
+            case "word" | "inner" | "single" | "double":
+                values.append(below)
+            case "ESCAPED" | "ESCAPED_QUOTED":
+                values.append(text[start + 1 : end])
+            case "LITERAL" if text[start:end] == escape:
+                values.append("")
+            case _:
+                values.append(text[start:end])
+    return _joined(values)
 
 
 def variables(word: Word, escape: str = "\\") -> tuple[Variable, ...]:
@@ -52,19 +73,27 @@ def variables(word: Word, escape: str = "\\") -> tuple[Variable, ...]:
 
     A word that cannot be read names none.
     """
-    if "$" not in word.text:
+    text = word.text
+    if "$" not in text:
         return ()
     try:
-        children = _tree(word.text, escape)[3]
+        nodes = _parse(text, escape)
     except BadWord:
         return ()
     mapped = word.mapped
-    return tuple(
-        [Variable(mapped.span(start, end), name, operator) for name, operator, start, end in _variables(children, word.text)]
-    )
+    found = []
+    begun: list[tuple[str, str]] = []
+    for kind, start, end, _ in nodes:
+        if kind == "NAME":
+            begun.append((text[start:end], ""))
+        elif kind == "OPERATOR":
+            begun[-1] = (begun[-1][0], text[start:end])
+        elif kind in ("variable", "modified"):
+            found.append((start, end, *begun.pop()))
+    return tuple([Variable(mapped.span(start, end), name, operator) for start, end, name, operator in sorted(found)])
 
 
-def _tree(text: str, escape: str) -> lalr.Tree:
+def _parse(text: str, escape: str) -> list[lalr.Node]:
     try:
         return lalr.parser("word", escape).parse("word", text)
     except lalr.Mismatch as mismatch:
@@ -73,90 +102,66 @@ def _tree(text: str, escape: str) -> lalr.Tree:
         raise BadWord(f"`{text}` cannot be expanded: {what}") from None
 
 
-def _value(children: list[lalr.Tree], text: str, lookup: Lookup) -> str:
+def _joined(rope: Rope) -> str:
     out = []
-    for child in children:
-        kind, start, end, below = child
-        if kind == "variable":
-            out.append(lookup(_name(child, text)) or "")
-        elif kind == "modified":
-            out.append(_modified(child, text, lookup))
-        elif kind in ("single", "double", "inner"):
-            out.append(_value(below, text, lookup))
-        elif kind.startswith("ESCAPED"):
-            out.append(text[start + 1 : end])
-        elif not (kind == "LITERAL" and end - start == 1 and end == len(text) and text[start] in "\\`"):
-            out.append(text[start:end])
+    left = [rope]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            out.append(part)
+        else:
+            left += reversed(part)
     return "".join(out)
 
 
-def _name(tree: lalr.Tree, text: str) -> str:
-    _, start, end, _ = tree[3][0]
-    return text[start:end]
-
-
-def _modified(tree: lalr.Tree, text: str, lookup: Lookup) -> str:
-    _, (_, at, stop, _), (_, _, _, inner) = tree[3]
-    name, operator = _name(tree, text), text[at:stop]
+def _modified(name: str, operator: str, word: Rope, lookup: Lookup) -> Rope:
     value = lookup(name)
-    word = _value(inner, text, lookup)
     unset = value is None or (operator.startswith(":") and not value)
+    value = value or ""
     match operator.lstrip(":"):
         case "-":
-            return word if unset else value or ""
+            return word if unset else value
         case "+":
             return "" if unset else word
         case "?":
             if unset:
-                raise BadWord(f"{name}: {word or 'is not set'}")
-            return value or ""
+                raise BadWord(f"{name}: {_joined(word) or 'is not set'}")
+            return value
         case "#" | "##":
-            match = re.match(_glob(word, greedy=operator == "##"), value or "", re.S)
-            return (value or "")[match.end() if match else 0 :]
+            return value[_prefix(value, _joined(word), longest=operator == "##") :]
         case "%" | "%%":
-            return _without_suffix(value or "", word, longest=operator == "%%")
+            return value[: len(value) - _prefix(value[::-1], _joined(word)[::-1], longest=operator == "%%")]
         case _:
-            pattern, _, replacement = word.partition("/")
-            if not pattern or not value:
-                return value or ""
-            count = 0 if operator == "//" else 1
-            return re.sub(_glob(pattern, greedy=True), lambda _: replacement, value, count=count, flags=re.S)
+            pattern, _, replacement = _joined(word).partition("/")
+            return _replaced(value, pattern, replacement, every=operator == "//")
 
 
-def _without_suffix(value: str, pattern: str, *, longest: bool) -> str:
-    regex = re.compile(_glob(pattern, greedy=True), re.S)
-    starts = range(len(value) + 1) if longest else range(len(value), -1, -1)
-    for start in starts:
-        if regex.fullmatch(value, start):
-            return value[:start]
-    return value
+def _prefix(value: str, pattern: str, *, longest: bool) -> int:
+    """The length of the start of a value that a pattern matches."""
+    match = re.match(_glob(pattern, longest=longest), value)
+    return match.end() if match else 0
 
 
-def _glob(pattern: str, *, greedy: bool) -> str:
-    many = ".*" if greedy else ".*?"
-    return "".join(many if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+def _replaced(value: str, pattern: str, replacement: str, *, every: bool) -> str:
+    if not pattern:
+        return value
+    first = re.compile(_glob(pattern.partition("*")[0], longest=True))
+    whole = re.compile(_glob(pattern, longest=True))
+    out: list[str] = []
+    at = 0
+    # What fails at the first place where the pattern's first part matches fails at all places after it.
+    while at < len(value) and (begin := first.search(value, at)) and (match := whole.match(value, begin.start())):
+        out += (value[at : match.start()], replacement)
+        at = match.end()
+        if not every:
+            break
+    return "".join((*out, value[at:]))
 
 
-def _variables(children: list[lalr.Tree], text: str) -> Iterator[tuple[str, str, int, int]]:
-    for kind, _, _, below in children:
-        if kind in ("variable", "modified"):
-            _, start, end, _ = below[0]
-            braces = text[start - 1] == "{"
-            operator, stop = "", end + braces
-            if kind == "modified":
-                _, at, after, _ = below[1]
-                operator, stop = text[at:after], _closing(text, after)
-            yield text[start:end], operator, start - 1 - braces, stop
-        yield from _variables(below, text)
-
-
-def _closing(text: str, at: int) -> int:
-    """The offset after the brace that closes a `${name:-…` whose inner word starts at `at`."""
-    depth = 1
-    while at < len(text) and depth:
-        if text.startswith("${", at):
-            depth += 1
-        elif text[at] == "}":
-            depth -= 1
-        at += 1
-    return at
+def _glob(pattern: str, *, longest: bool) -> str:
+    """A regular expression for `*` and `?` that takes time linear in the value: a part between two stars is looked for once."""
+    first, *rest = ["".join("." if char == "?" else re.escape(char) for char in part) for part in pattern.split("*")]
+    if not rest:
+        return f"(?s:{first})"
+    *inner, last = rest
+    return f"(?s:{first}{''.join(f'(?>.*?{part})' for part in inner)}{'.*' if longest else '.*?'}{last})"

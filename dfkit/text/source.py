@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from operator import itemgetter
 
 from dfkit._record import record
+
+_text_offset = itemgetter(0)
 
 
 @record
@@ -103,32 +106,26 @@ class Mapped:
     at 0.
     """
 
-    __slots__ = ("_sources", "_starts", "text")
+    __slots__ = ("pieces", "text")
 
     def __init__(self, text: str, pieces: tuple[tuple[int, int], ...]) -> None:
         self.text = text
-        self._starts = [start for start, _ in pieces]
-        self._sources = [source for _, source in pieces]
+        self.pieces = pieces
 
     @classmethod
     def plain(cls, source: Source, span: Span) -> Mapped:
         """The characters of one span, as they stand."""
         return cls(source.slice(span), ((0, span.start),))
 
-    @property
-    def pieces(self) -> tuple[tuple[int, int], ...]:
-        """Where the pieces start, in the text and in the source."""
-        return tuple(zip(self._starts, self._sources, strict=True))
-
     def offset(self, at: int) -> int:
         """The source offset of a character of the text."""
-        piece = bisect_right(self._starts, at) - 1
-        return self._sources[piece] + at - self._starts[piece]
+        start, source = self.pieces[self._piece(at)]
+        return source + at - start
 
     def span(self, start: int, end: int) -> Span:
         """The span of the source that `text[start:end]` was made from."""
-        if len(self._starts) == 1:
-            shift = self._sources[0]
+        if len(self.pieces) == 1:
+            shift = self.pieces[0][1]
             return Span(start + shift, max(start, end) + shift)
         if start >= end:
             at = self.offset(start - 1) + 1 if start == len(self.text) and start else self.offset(start)
@@ -137,11 +134,14 @@ class Mapped:
 
     def slice(self, start: int, end: int) -> Mapped:
         """A part of the text with its own map."""
-        first = bisect_right(self._starts, start) - 1
-        last = bisect_right(self._starts, max(start, end - 1)) - 1
-        pieces = [(0, self._sources[first] + start - self._starts[first])]
-        pieces += [(self._starts[i] - start, self._sources[i]) for i in range(first + 1, last + 1)]
+        first, last = self._piece(start), self._piece(end - 1 if end > start else start)
+        text, source = self.pieces[first]
+        pieces = [(0, source + start - text)]
+        pieces += [(text - start, source) for text, source in self.pieces[first + 1 : last + 1]]
         return Mapped(self.text[start:end], tuple(pieces))
+
+    def _piece(self, at: int) -> int:
+        return bisect_right(self.pieces, at, key=_text_offset) - 1 if len(self.pieces) > 1 else 0
 
     def __len__(self) -> int:
         return len(self.text)

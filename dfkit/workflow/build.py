@@ -55,8 +55,9 @@ def dockerfile_of(folder: str, file: str | None) -> str:
     if file is not None:
         return file
     for name in ("Dockerfile", "dockerfile", "Containerfile"):
-        if os.path.isfile(os.path.join(folder, name)):
-            return os.path.join(folder, name)
+        path = os.path.normpath(os.path.join(folder, name))
+        if os.path.isfile(path):
+            return path
     raise UsageError(f"there is no Dockerfile in {folder}: name it with -f FILE")
 
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 from dfkit._record import record, replace
 from dfkit.errors import UsageError
@@ -14,6 +15,7 @@ from dfkit.workflow.build import plan_context
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from dfkit.build import BuildRequest, BuildResult, Engine, Event
     from dfkit.context import ContextPlan
@@ -80,16 +82,21 @@ def prove(
     images: list[str] = []
     base = _base_layers(prepared, engine)
 
-    def build(text: str, what: str) -> tuple[Flat, Measured]:
+    def build(text: str, what: str) -> Future[tuple[Flat, Measured]]:
         say(f"building {what}")
-        result = _build(prepared, prepared.plan.root, text, fresh, engine, on_event)
-        images.append(result.image_id)
-        return _look(engine, result.image_id, base)
+        images.append(_build(prepared, prepared.plan.root, text, fresh, engine, on_event).image_id)
+        # While the next one is built this one is read: that takes a good part of a build's time.
+        return looking.submit(_look, engine, images[-1], base)
 
     try:
-        original, before = build(prepared.source.text, "the original")
-        optimized, after = build(prepared.text, "the optimized image")
-        noise, _ = build(prepared.source.text, "the original once more, to know what differs between any two builds")
+        with ThreadPoolExecutor(1) as looking:
+            looks = [
+                build(prepared.source.text, "the original"),
+                build(prepared.text, "the optimized image"),
+                build(prepared.source.text, "the original once more, to know what differs between any two builds"),
+            ]
+            say("reading what the images hold")
+            (original, before), (optimized, after), (noise, _) = [look.result() for look in looks]
         say("comparing the images")
         applied = prepared.optimized.applied if prepared.optimized is not None else ()
         declared = [pattern for proposal in applied for pattern in proposal.declared]

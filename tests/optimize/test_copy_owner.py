@@ -152,13 +152,23 @@ def test_copies_of_the_stage_below_are_not_changed(facts):
 
 def test_a_destination_that_may_be_a_folder_is_refused(facts):
     assert "folder" in refused("FROM node:20\nCOPY a.sh /opt\nRUN chown 5:5 /opt\n", facts)
+    assert "folder" in refused("FROM nginx\nCOPY a.sh /etc/nginx/conf.d\nRUN chown 5:5 /etc/nginx/conf.d\n", facts)
 
 
 # 2. Nothing between.
 
 
 @pytest.mark.parametrize(
-    "between", ["RUN make", "RUN ls /app", "RUN touch /app/x", "WORKDIR /app/x", "RUN npm install --prefix /app"]
+    "between",
+    [
+        "RUN make",
+        "RUN ls /app",
+        "RUN touch /app/x",
+        "WORKDIR /app/x",
+        "RUN npm install --prefix /app",
+        "RUN pip install -r /app/b",
+        "RUN cd /app && npm ci",
+    ],
 )
 def test_what_touches_the_files_between_is_refused(facts, between):
     assert "line 3" in refused(f"{NODE}COPY src /app\n{between}\nRUN chown -R 5:5 /app\n", facts)

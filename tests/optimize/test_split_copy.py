@@ -168,6 +168,18 @@ def test_a_relative_destination_stays_the_same_folder(split):
     assert new == "FROM node:20\nWORKDIR /app\nCOPY web/package.json ./web/\nWORKDIR /app/web\nRUN npm install\nCOPY . /app\n"
 
 
+def test_a_package_below_another_is_refused(refusal):
+    text = "FROM node:20\nCOPY . /app\nWORKDIR /app/web\nRUN {}\n"
+    files = {"web/package.json": PACKAGE, "web/a.js": "1"}
+    assert ".npmrc" in refusal(text.format("yarn"), files | {".npmrc": "fund=false"})
+    assert "package.json" in refusal(text.format("npm install"), files | NODE)
+
+
+def test_an_install_of_named_packages_is_nothing_to_split_for(split):
+    text = "FROM ruby:3\nWORKDIR /app\nCOPY . .\nRUN gem install rake && npm install -g yarn && pip install flask\nRUN make\n"
+    assert split(text, NODE) == text
+
+
 def test_line_ends_and_case_are_kept(split):
     text = "from node:20\r\nworkdir /app\r\ncopy . .\r\nrun npm install\r\n"
     assert split(text, NODE) == "from node:20\r\nworkdir /app\r\ncopy package.json ./\r\nrun npm install\r\ncopy . .\r\n"

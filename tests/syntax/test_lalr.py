@@ -1,11 +1,12 @@
 """The driver against lark: the same grammar, the same tables, the same verdict and tokens."""
 
 import os
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lark import Lark
+from lark import Lark, Token
 from lark.exceptions import LarkError
 
 from dfkit import _data
@@ -27,40 +28,62 @@ def _grammar(name):
         return file.read()
 
 
-@pytest.fixture(scope="module")
-def oracle():
-    return Lark(
-        _grammar("dockerfile"), parser="lalr", lexer="contextual", start=tables.STARTS["dockerfile"], maybe_placeholders=False
-    )
+@cache
+def _oracle():
+    grammar = _grammar("dockerfile")
+    return Lark(grammar, parser="lalr", lexer="contextual", start=tables.STARTS["dockerfile"], maybe_placeholders=False)
 
 
-def _leaves(tree):
-    if not tree[3] and tree[0].isupper():
-        return [(tree[0], tree[1], tree[2])]
-    return [leaf for child in tree[3] for leaf in _leaves(child)]
+def _postfix(tree):
+    if isinstance(tree, Token):
+        return [(tree.type, tree.start_pos, tree.end_pos, 0)]
+    return [*(node for child in tree.children for node in _postfix(child)), (tree.data, len(tree.children))]
 
 
-def _check(oracle, shape, text):
+def _check(shape, text):
     try:
-        expected = [(token.type, token.start_pos, token.end_pos) for token in oracle.parse(text, start=shape).scan_values(bool)]
+        expected = _postfix(_oracle().parse(text, start=shape))
     except LarkError:
         expected = None
     try:
-        tree = lalr.parser("dockerfile").parse(shape, text)
+        nodes = [node if node[0].isupper() else (node[0], node[3]) for node in lalr.parser("dockerfile").parse(shape, text)]
     except lalr.Mismatch:
-        tree = None
-    assert (None if tree is None else _leaves(tree)) == expected
+        nodes = None
+    assert nodes == expected
 
 
 @pytest.mark.parametrize(("shape", "text"), [(shape, text) for shape, texts in SHAPES.items() for text in texts])
-def test_reads_as_lark_does(oracle, shape, text):
-    _check(oracle, shape, text)
+def test_reads_as_lark_does(shape, text):
+    _check(shape, text)
 
 
 @given(st.sampled_from(sorted(SHAPES)), st.text(alphabet="ab=\\\"'[], -\t", max_size=20))
 @settings(max_examples=300, deadline=None)
-def test_reads_random_text_as_lark_does(oracle, shape, text):
-    _check(oracle, shape, text.strip())
+def test_reads_random_text_as_lark_does(shape, text):
+    _check(shape, text.strip())
+
+
+@given(st.lists(st.sampled_from(["$a", "${b", ":-", "#", "}", "${c}", "'", '"', "\\", "x", "$", "/"]), max_size=12).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_children_stand_in_order_inside_their_node(text):
+    try:
+        nodes = lalr.parser("word").parse("word", text)
+    except lalr.Mismatch:
+        return
+    places = []
+    for _, start, end, count in nodes:
+        below = places[len(places) - count :]
+        del places[len(places) - count :]
+        edges = [start, *(edge for place in below for edge in place), end]
+        assert edges == sorted(edges)
+        places.append((start, end))
+    assert places == [(0, len(text))]
+
+
+def test_a_node_spans_all_its_tokens():
+    text = "x${a:-'b'}y"
+    spans = {name: text[start:end] for name, start, end, _ in lalr.parser("word").parse("word", text)}
+    assert (spans["modified"], spans["single"], spans["word"]) == ("${a:-'b'}", "'b'", text)
 
 
 @pytest.mark.parametrize("name", sorted(tables.STARTS))
