@@ -15,6 +15,7 @@ COMMANDS = {
     "lint": "say what is wrong with Dockerfiles",
     "optimize": "print a Dockerfile rewritten for a smaller image and faster rebuilds",
     "build": "lint, optimize and build an image",
+    "context": "say which files a build sends, which it does not, and why",
     "prove": "build the original and the optimized image and compare them",
     "explain": "say what a rule is about",
     "parse": "print what a Dockerfile consists of",

@@ -53,6 +53,13 @@ def add_build_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_ignorefile(parser: argparse.ArgumentParser) -> None:
+    """Another ignore file than the one that Docker looks for."""
+    parser.add_argument(
+        "--ignorefile", metavar="FILE", help="the ignore file (default: FILE.dockerignore beside the Dockerfile, else .dockerignore)"
+    )
+
+
 def build_args(pairs: list[str]) -> dict[str, str]:
     """The values of `--build-arg`; a name alone takes the environment's value, and is left out where there is none."""
     import os

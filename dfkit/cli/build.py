@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, build_args
+from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_ignorefile, build_args
 from dfkit.errors import NoEngine
 from dfkit.text import at_least
 from dfkit.workflow.build import Prepared, build, dockerfile_of, prepare
@@ -26,7 +26,13 @@ def run(arguments: list[str]) -> int:
     engine = _engine(options)
     try:
         prepared = prepare(
-            options.context, file, build_args=values, target=options.target, optimize=not options.no_optimize, engine=engine
+            options.context,
+            file,
+            build_args=values,
+            target=options.target,
+            optimize=not options.no_optimize,
+            engine=engine,
+            ignore_file=options.ignorefile,
         )
         if not options.quiet:
             _say_findings(prepared)
@@ -49,6 +55,7 @@ def _parse(arguments: list[str]) -> Namespace:
     parser = Parser("build", "Lint, optimize and build an image.")
     parser.add_argument("context", help="the folder with the files of the build")
     parser.add_argument("-f", "--file", metavar="FILE", help="the Dockerfile (default: CONTEXT/Dockerfile)")
+    add_ignorefile(parser)
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="a name for the image; may be repeated")
     parser.add_argument("--target", metavar="STAGE", help="the stage to build (default: the last)")
     parser.add_argument("--network", metavar="MODE", help="the network of RUN: default, host or none")

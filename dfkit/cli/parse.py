@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def run(arguments: list[str]) -> int:
     """Print the tree of a file; 1 if BuildKit would reject the file."""
-    parser = Parser("parse", "Print what a Dockerfile consists of. Exit code 1: BuildKit would reject the file; the rest is read.")
+    parser = Parser(
+        "parse", "Print what a Dockerfile consists of. Exit code 1: BuildKit would reject the file; the rest is read."
+    )
     add_file(parser)
     parser.add_argument("-f", "--format", choices=("tree", "json", "sexp"), default="tree", help="default: %(default)s")
     options = parser.parse_args(arguments)

@@ -31,27 +31,36 @@ class IdleLine:
 
 
 def idle_lines(ignore: IgnoreFile, paths: Iterable[str]) -> list[IdleLine]:
-    """The lines that change nothing about these paths: all of a context, ignored or not, each folder right before what is in it."""
-    left = {line.line: line for line in ignore.lines}
-    without = {number: IgnoreFile(tuple(line for line in ignore.lines if line.line != number), ignore.name) for number in left}
-    found: dict[int, IdleLine] = {}
-    matched: dict[int, set[str]] = {number: set() for number in left}
-    for path, following in pairwise(chain(paths, [""])):
-        folder = path.rpartition("/")[0]
-        is_leaf = not following.startswith(f"{path}/")
-        for number, line in list(left.items()):
-            if folder not in matched[number] and not line.pattern.matches(path):
-                continue
-            matched[number].add(path)
-            if not is_leaf:  # a folder goes with what is in it, whatever the lines say of itself
-                continue
-            rest = without[number]
-            if ignore.ignores(path) != rest.ignores(path):
-                del left[number]
-            elif number not in found or found[number].reason != "overridden":
-                decided = ignore.decided_by(path)
-                later = decided is not None and decided.line > number
-                found[number] = IdleLine(line, "overridden", decided) if later else IdleLine(line, "needless", rest.decided_by(path))
-        if not left:
-            break
-    return [found.get(number) or IdleLine(line, "nothing") for number, line in left.items()]
+    """The lines that change nothing about these paths: all of a context, ignored or not, each folder right before what is in it.
+
+    Of lines that do the same the first is needed. All lines found can be taken out together.
+    """
+    # A folder goes with what is in it, whatever the lines say of itself.
+    known = [(path, not following.startswith(f"{path}/")) for path, following in pairwise(chain(paths, [""]))]
+    found: list[IdleLine] = []
+    for line in reversed(ignore.lines):
+        rest = IgnoreFile(tuple(each for each in ignore.lines if each is not line), ignore.name)
+        idle = _idle(line, ignore, rest, known)
+        if idle:
+            found.append(idle)
+            ignore = rest
+    return found[::-1]
+
+
+def _idle(line: IgnoreLine, ignore: IgnoreFile, rest: IgnoreFile, known: Iterable[tuple[str, bool]]) -> IdleLine | None:
+    """Why a line does nothing, `None` if it does something. `rest` are the other lines; `known` tells of each path if it is a leaf."""
+    found: IdleLine | None = None
+    matched: set[str] = set()
+    for path, is_leaf in known:
+        if path.rpartition("/")[0] not in matched and not line.pattern.matches(path):
+            continue
+        matched.add(path)
+        if not is_leaf:
+            continue
+        if ignore.ignores(path) != rest.ignores(path):
+            return None
+        if found is None or found.reason != "overridden":
+            decided = ignore.decided_by(path)
+            later = decided is not None and decided.line > line.line
+            found = IdleLine(line, "overridden", decided) if later else IdleLine(line, "needless", rest.decided_by(path))
+    return found or IdleLine(line, "nothing")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from dfkit.context.tree import Entry
 
+
 @record
 class Share:
     """How much a group of files weighs: their number, and their bytes together as `size`."""

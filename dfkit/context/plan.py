@@ -39,8 +39,8 @@ class Placement:
 class ContextPlan:
     """What is sent: `entries` in the order of the archive, the number of `files` among them and their `size` in bytes together.
 
-    `ignored` are the paths that the ignore file leaves out; a folder that is left out as a whole stands once, with a slash at its
-    end.
+    `ignored` are the paths that the ignore file leaves out, of those that the walk comes by; a folder that is left out as a whole
+    stands once, with a slash at its end. `ignore_path` is the file that the patterns are from.
     """
 
     root: Path
@@ -51,6 +51,7 @@ class ContextPlan:
     selection: Selection
     ignore: IgnoreFile
     ignored: tuple[str, ...]
+    ignore_path: Path | None = None
 
     @property
     def everything(self) -> bool:
@@ -129,4 +130,4 @@ def plan(
     ignored: list[str] = []
     entries = tuple(walk(root, ignore.matcher, None if selection.everything else selection, ignored))
     sent = total(entries)
-    return ContextPlan(root, dockerfile, entries, sent.files, sent.size, selection, ignore, tuple(ignored))
+    return ContextPlan(root, dockerfile, entries, sent.files, sent.size, selection, ignore, tuple(ignored), found)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dfkit.context.tree import Entry
 
 UNUSED = "no instruction reads these"
-SECRET = "these look secret"
+RISKY = "these look secret"
 
 _USUAL: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("version control", (".git", ".hg", ".svn")),
@@ -89,20 +89,21 @@ def suggest(
         for pattern in patterns:
             take(pattern, group, unnamed)
     for secret in secrets:
-        if pattern := escape(secret.path.rstrip("/")):
-            take(pattern, SECRET, unnamed)
+        if escaped := escape(secret.path.rstrip("/")):
+            take(escaped, RISKY, unnamed)
     for path in _topmost(files, unused):
-        if pattern := escape(path):
-            take(pattern, UNUSED, unused.__contains__)
+        if escaped := escape(path):
+            take(escaped, UNUSED, unused.__contains__)
     return Suggestion(_written(text, chosen), tuple(chosen), total(visible), total(left.values()))
 
 
 def escape(path: str) -> str | None:
     """The pattern for one path, `None` if there is none that Docker understands."""
-    plain = re.search(r"[*?\[\]\\]", path) is None
-    pattern = path if plain and not path.startswith(("!", "#")) else re.sub(r"([^\w/.-])", r"\\\1", path, flags=re.ASCII)
     if path != path.strip() or not path.isprintable():
         return None
+    pattern = re.sub(r"([*?\[\]\\^{}|])", r"\\\1", path) if re.search(r"[*?\[\]\\]", path) else path
+    if pattern.startswith(("!", "#")):
+        pattern = "\\" + pattern
     try:
         parsed = Pattern.parse(pattern)
     except BadPatternError:
@@ -122,7 +123,9 @@ def _topmost(files: Collection[str], unused: Collection[str]) -> Iterator[str]:
         if path in unused:
             parts = path.split("/")
             top = next(
-                above for depth in range(1, len(parts) + 1) if (above := "/".join(parts[:depth])) not in mixed or depth == len(parts)
+                above
+                for depth in range(1, len(parts) + 1)
+                if (above := "/".join(parts[:depth])) not in mixed or depth == len(parts)
             )
             if top not in told:
                 told.add(top)
@@ -130,11 +133,11 @@ def _topmost(files: Collection[str], unused: Collection[str]) -> Iterator[str]:
 
 
 def _written(text: str, chosen: Sequence[Suggested]) -> str:
-    lines = text.splitlines()
+    lines = [text if not text or text.endswith("\n") else f"{text}\n"]
     group = ""
     for each in chosen:
         if each.group != group:
             group = each.group
-            lines += [*([""] if lines else []), f"# {group}"]
-        lines.append(each.pattern)
-    return "\n".join(lines) + "\n" if lines else ""
+            lines.append(f"\n# {group}\n" if lines != [""] else f"# {group}\n")
+        lines.append(f"{each.pattern}\n")
+    return "".join(lines)

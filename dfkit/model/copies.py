@@ -6,8 +6,9 @@ import posixpath
 import re
 
 from dfkit._record import record, replace
+from dfkit.model.stages import executed
 from dfkit.syntax.mounts import mounts
-from dfkit.syntax.nodes import Add, Copy, OnBuild, Run, Transfer
+from dfkit.syntax.nodes import Add, Copy, Run, Transfer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,14 +77,11 @@ def context_use(model: Model, target: Stage, triggers: Triggers | None = None) -
         reasons.append(f"`# syntax={syntax.value}` names a frontend that may read any file")
     for index in sorted(model.reachable(target)):
         stage = model.stages[index]
-        for instruction in stage.instructions:
-            if not isinstance(instruction, OnBuild):
-                _use(instruction, model, reads, reasons)
-        if stage.base is not None:
-            for instruction in stage.base.instructions:
-                if isinstance(instruction, OnBuild):
-                    _use(instruction.instruction, model, reads, reasons)
-        elif stage.image != "scratch":
+        if stage.replaced:
+            continue
+        for instruction in executed(stage):
+            _use(instruction, model, reads, reasons)
+        if stage.base is None and stage.image != "scratch":
             _base_triggers(stage, triggers, model, reads, reasons)
     return ContextUse(tuple(reads), tuple(dict.fromkeys(reasons)))
 

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dfkit.syntax.nodes import Instruction, Word
+    from dfkit.syntax.nodes import Instruction, KeyValue, Word
     from dfkit.text import Span
 
 PREDEFINED = frozenset(
@@ -60,6 +60,14 @@ class Scope:
         self._env = env
         self._closed = closed
         self._escape = escape
+
+    def at_stage_start(self) -> Scope:
+        """The scope that a stage starts with if it is built on one that ends with this: ARGs whose names ENV set too are the ENVs."""
+        return self.changed({name: binding for name, binding in self._names.items() if name not in self._env}, self._env)
+
+    def changed(self, names: Mapping[str, Binding], env: Mapping[str, Binding]) -> Scope:
+        """A scope with other names."""
+        return Scope(names, env, closed=self._closed, escape=self._escape)
 
     def binding(self, name: str) -> Binding | None:
         """What this file says of a name; None if it does not set it."""
@@ -120,25 +128,15 @@ class Scope:
         )
 
 
-def declare(
-    instruction: Instruction,
-    scope: Scope,
-    names: dict[str, Binding],
-    env: dict[str, Binding],
-    *,
-    globals_: Mapping[str, Binding],
-    build_args: Mapping[str, str],
-) -> tuple[dict[str, Binding], dict[str, Binding]]:
-    """The names after an ARG or ENV: new dicts where something changed, the same ones else."""
+def declare(instruction: Instruction, scope: Scope, globals_: Mapping[str, Binding], build_args: Mapping[str, str]) -> Scope:
+    """The scope after an instruction: the same one unless it is an ARG or ENV."""
+    names, env = scope._names, scope._env
     if isinstance(instruction, Arg):
-        names = dict(names)
         for pair in instruction.pairs:
             name = pair.key.text
-            given = build_args.get(name)
-            has_value = given is not None or pair.value is not None or _is_set(globals_.get(name))
-            if has_value or scope.lookup(name).kind in ("unset", "base"):
-                names[name] = _argument(name, pair.value, pair.span, scope, globals_, given)
-            scope = Scope(names, env, closed=scope._closed, escape=scope._escape)
+            if sets_value(pair, globals_, build_args) or scope.lookup(name).kind in ("unset", "base"):
+                names = {**names, name: _argument(name, pair, scope, globals_, build_args.get(name))}
+                scope = scope.changed(names, env)
     elif isinstance(instruction, Env):
         names, env = dict(names), dict(env)
         for pair in instruction.pairs:
@@ -147,26 +145,27 @@ def declare(
             value = scope.expand(pair.value.text) if pair.value else ""
             names.pop(key, None)
             env[key] = Binding(key, "env", value, pair.span, "" if value is not None else _UNKNOWN_VALUE)
-    return names, env
+        scope = scope.changed(names, env)
+    return scope
 
 
-def inherited(names: Mapping[str, Binding], env: Mapping[str, Binding]) -> dict[str, Binding]:
-    """The ARGs that a stage built on another one starts with; `names` and `env` are those at the other's end."""
-    return {name: binding for name, binding in names.items() if name not in env}
+def sets_value(pair: KeyValue, globals_: Mapping[str, Binding], build_args: Mapping[str, str]) -> bool:
+    """Whether a name in ARG gets a value there: its own default, the build's, or that of the global ARG."""
+    return pair.key.text in build_args or pair.value is not None or inherits(pair, globals_, build_args)
 
 
-def _is_set(outer: Binding | None) -> bool:
-    return outer is not None and outer.why != _NOT_GIVEN
+def inherits(pair: KeyValue, globals_: Mapping[str, Binding], build_args: Mapping[str, str]) -> bool:
+    """Whether a name in ARG gets the value of the global ARG of its name."""
+    outer = globals_.get(pair.key.text)
+    return outer is not None and outer.why != _NOT_GIVEN and pair.value is None and pair.key.text not in build_args
 
 
-def _argument(
-    name: str, default: Word | None, span: Span, scope: Scope, globals_: Mapping[str, Binding], given: str | None
-) -> Binding:
+def _argument(name: str, pair: KeyValue, scope: Scope, globals_: Mapping[str, Binding], given: str | None) -> Binding:
     if given is not None:
-        return Binding(name, "arg", given, span)
-    if default is not None:
-        value = scope.expand(default.text)
-        return Binding(name, "arg", value, span, "" if value is not None else _UNKNOWN_DEFAULT)
+        return Binding(name, "arg", given, pair.span)
+    if pair.value is not None:
+        value = scope.expand(pair.value.text)
+        return Binding(name, "arg", value, pair.span, "" if value is not None else _UNKNOWN_DEFAULT)
     if name in globals_:
-        return Binding(name, "arg", globals_[name].value, span, globals_[name].why)
-    return Binding(name, "arg", None, span, _NOT_GIVEN)
+        return Binding(name, "arg", globals_[name].value, pair.span, globals_[name].why)
+    return Binding(name, "arg", None, pair.span, _NOT_GIVEN)

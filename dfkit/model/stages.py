@@ -99,7 +99,7 @@ def build_stages(
 
 
 def named(stages: Sequence[Stage], text: str | None, *, numbers: bool = False) -> Stage | None:
-    """The stage that a reference means; the last one of a name, as BuildKit takes it."""
+    """The stage that a reference means; the last one of a name, as BuildKit takes it, but for FROM in any case of letters."""
     if text is None:
         return None
     for stage in reversed(stages):
@@ -114,8 +114,8 @@ def references(instruction: Instruction, stages: Sequence[Stage], here: int) -> 
     """What an instruction reads from other stages and images; `stages` are those of the file and `here` the number of its own.
 
     As BuildKit resolves them (dockerfile2llb/convert.go, toCommand, and convert_runmount.go, detectRunMount): by the last stage of a
-    name, wherever it stands, and by number in COPY only. A stage that is not above its user is refused, and so is a variable in
-    a mount; in COPY it is taken for a part of an image's name.
+    name, wherever it stands, and by number in COPY only. A stage that is not above its user is refused. Variables are not expanded
+    here, and `$` fits no name.
     """
     inner = instruction.instruction if isinstance(instruction, OnBuild) else instruction
     if isinstance(inner, Copy):
@@ -141,23 +141,31 @@ def _reference(instruction: Instruction, text: str, stages: Sequence[Stage], her
     return Reference(instruction, text, stage)
 
 
-def reads(stage: Stage, stages: Sequence[Stage]) -> Iterator[Stage]:
-    """The stages that a stage needs directly: the one it is built on, and those that it or its triggers copy or mount from."""
+def reads(stage: Stage, stages: Sequence[Stage], *, anywhere: bool = False) -> Iterator[Stage]:
+    """The stages that a stage needs directly: the one it is built on, and those that it or its triggers copy or mount from.
+
+    With `anywhere` also those that it may not read from, as they are not above it.
+    """
     if stage.replaced:
         return
     if stage.base is not None:
         yield stage.base
-    for instruction, _ in executed(stage):
-        for reference in references(instruction, stages, stage.index):
+    for instruction in executed(stage):
+        for reference in references(instruction, stages, len(stages) if anywhere else stage.index):
             if reference.stage is not None:
                 yield reference.stage
 
 
-def executed(stage: Stage) -> Iterator[tuple[Instruction, bool]]:
-    """What runs in a stage: the ONBUILD triggers of the stage it is built on (marked True), then its own instructions but ONBUILD."""
-    if stage.base is not None:
-        yield from ((each.instruction, True) for each in stage.base.instructions if isinstance(each, OnBuild))
-    yield from ((each, False) for each in stage.instructions if not isinstance(each, OnBuild))
+def triggers(stage: Stage) -> tuple[Instruction, ...]:
+    """What a stage runs first: the instructions that the stage it is built on holds in ONBUILD."""
+    if stage.base is None or stage.base.replaced:
+        return ()
+    return tuple([each.instruction for each in stage.base.instructions if isinstance(each, OnBuild)])
+
+
+def executed(stage: Stage) -> tuple[Instruction, ...]:
+    """All that a stage runs: triggers, then its own instructions but ONBUILD."""
+    return (*triggers(stage), *[each for each in stage.instructions if not isinstance(each, OnBuild)])
 
 
 def reachable(stages: Sequence[Stage], target: Stage) -> frozenset[int]:
@@ -177,22 +185,19 @@ def cycles(stages: Sequence[Stage]) -> tuple[tuple[Stage, ...], ...]:
 
     BuildKit refuses a file with one. References to stages below count here, though they are refused for themselves too.
     """
-    needs = {stage.index: _named(stage, stages) for stage in stages}
+    needs = {stage.index: {each.index for each in reads(stage, stages, anywhere=True)} for stage in stages}
     reach = {index: _closure(index, needs) for index in needs}
     groups = {frozenset(other for other in reach[index] if index in reach[other]) for index in needs if index in reach[index]}
-    return tuple(tuple(stages[index] for index in sorted(group)) for group in sorted(groups, key=min))
+    return tuple([tuple([stages[index] for index in sorted(group)]) for group in sorted(groups, key=min)])
 
 
-def _named(stage: Stage, stages: Sequence[Stage]) -> set[int]:
-    """The indexes of all stages that a stage names, also where BuildKit refuses it."""
-    found = {stage.base.index} if stage.base is not None else set()
-    for instruction, _ in executed(stage):
-        numbers = isinstance(instruction, Copy)
-        for reference in references(instruction, stages, len(stages)):
-            other = named(stages, reference.text, numbers=numbers)
-            if other is not None:
-                found.add(other.index)
-    return found
+def context_name(image: str) -> str:
+    """The name that a named context must have to take the place of an image: familiar, without `:latest` (dockerui/namedcontext.go)."""
+    name = ImageName.parse(image)
+    if name is None:
+        return image
+    tag = f":{name.tag}" if name.tag and (name.tag != "latest" or name.digest) else ""
+    return name.familiar + tag + (f"@{name.digest}" if name.digest else "")
 
 
 def _closure(start: int, needs: Mapping[int, set[int]]) -> set[int]:

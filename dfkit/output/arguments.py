@@ -16,6 +16,7 @@ from dfkit.syntax.nodes import (
     Words,
 )
 
+
 def arguments(instruction: Instruction) -> list[str]:
     """The values of the parser's nodes after the keyword and the flags; those of ONBUILD's inner instruction are its own.
 

@@ -25,6 +25,11 @@ LINE_LIMIT = 65_535
 """The longest physical line that BuildKit reads, in bytes: bufio.MaxScanTokenSize less one."""
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+_INSTRUCTION = re.compile(
+    r"[ \t]*+(?:add|arg|cmd|copy|entrypoint|env|expose|from|healthcheck|label|maintainer|onbuild|run|shell|stopsignal|user|volume"
+    r"|workdir)(?!\S)",
+    re.I,
+)
 _MAY_HOLD_HEREDOC = re.compile(r"\s*(?:onbuild\s+)*(?:run|copy|add)\s", re.I)
 # Blanks after `<<` belong to the word since BuildKit 0.22, those after `<<-` do not: https://github.com/moby/buildkit/pull/5817
 _HEREDOC = re.compile(r"(\d*)<<(-?+)\s*+([^<]+)")
@@ -163,7 +168,7 @@ class _Scanner:
                 pieces.append((length, start))
                 parts.append(line)
                 length += len(line)
-            if not goes_on:
+            if not goes_on or self._is_recovered(parts):
                 break
             for start, line in self.physical:
                 bare = line.lstrip(BLANK)
@@ -186,6 +191,10 @@ class _Scanner:
                 if heredoc.end_marker.start == heredoc.end_marker.end:
                     unterminated.append(heredoc.name)
         self.lines.append(Line(text, first, last, comments, tuple(heredocs), tuple(unterminated), tuple(blanks)))
+
+    def _is_recovered(self, parts: list[str]) -> bool:
+        """Whether a line that starts no instruction is followed by one that does: the first must not take the second with it."""
+        return bool(parts) and not _INSTRUCTION.match(parts[0]) and _INSTRUCTION.match(self.text, self.at) is not None
 
     def _heredoc(self, marker: Span, match: re.Match[str]) -> Heredoc:
         descriptor, dash, word = match.groups()

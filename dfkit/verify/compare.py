@@ -7,7 +7,7 @@ import re
 from dfkit._record import record
 from dfkit.errors import UsageError
 from dfkit.image.flatten import hard_links
-from dfkit.verify.noise import reason
+from dfkit.verify.noise import reason, reason_to_come_or_go
 from dfkit.verify.packages import gone
 
 TYPE_CHECKING = False
@@ -104,6 +104,8 @@ def compare(
             return f"declared: the packages {', '.join(packages.names[:5])}{' …' if len(packages.names) > 5 else ''} are gone"
         if (one.kind, one.path) in noisy:
             return _TWICE
+        if one.kind in ("added", "removed"):
+            return reason_to_come_or_go(one.path)
         return reason(one.path) if one.kind == "content" else ""
 
     found = (*_files(original, optimized), *_config(original.config, optimized.config))

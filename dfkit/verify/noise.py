@@ -26,6 +26,17 @@ ALWAYS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 """Patterns of whole paths, each with its reason. Only content is excused: the file must be there with its mode and owner."""
 
 
+BY_TIME: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(/root|/home/[^/]+)/\.npm/_logs/[^/]+\.log"), "a log whose name is the time of the build"),
+)
+"""Patterns of files that have another name in each build: they may come and go."""
+
+
+def reason_to_come_or_go(path: str) -> str:
+    """Why a file may be in one build and not in another; "" if it may not."""
+    return next((why for pattern, why in BY_TIME if pattern.fullmatch(path)), "")
+
+
 def reason(path: str) -> str:
     """Why the content of a file may differ between two builds; "" if it may not."""
     return next((why for pattern, why in ALWAYS if pattern.fullmatch(path)), "")

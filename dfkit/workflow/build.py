@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dfkit.catalog import Selection
     from dfkit.context import ContextPlan
     from dfkit.lint import Report
+    from dfkit.model.copies import ContextUse, Triggers
     from dfkit.optimize import BaseFacts, Optimized
 
     OnEvent = Callable[[Event], None]
@@ -70,11 +71,13 @@ def prepare(
     optimize: bool = True,
     allow: Collection[str] = (),
     engine: Engine | None = None,
+    ignore_file: str | None = None,
     settings: Settings = Settings(),  # noqa: B008 - immutable
 ) -> Prepared:
     """Read, lint, optimize with the SAFE rewrites and those of `allow`, plan the context.
 
-    With an engine the triggers of the bases that it holds are known.
+    `ignore_file` takes the place of the Dockerfile's and the context's own. With an engine the triggers of the bases that it holds
+    are known.
 
     Raises `UsageError`, `ContextError`.
     """
@@ -86,26 +89,40 @@ def prepare(
     text = source.text
     # A file that the engine rejects is left to the engine: its own message is what users know.
     if optimize and not model.dockerfile.problems:
-        optimized = optimize_source(source, build_args=build_args, allow=allow, context=folder, base=_base_facts(engine))
+        optimized = optimize_source(
+            source, build_args=build_args, allow=allow, context=folder, base=_base_facts(engine), ignore_file=ignore_file
+        )
         text = optimized.text
-    plan = plan_context(folder, file, text, build_args=build_args, target=target, engine=engine)
+    plan = plan_context(folder, file, text, build_args=build_args, target=target, engine=engine, ignore_file=ignore_file)
     return Prepared(source, rules, findings, optimized, text, plan)
 
 
 def plan_context(
-    folder: str, file: str, text: str, *, build_args: Mapping[str, str], target: str | None, engine: Engine | None
+    folder: str,
+    file: str,
+    text: str,
+    *,
+    build_args: Mapping[str, str],
+    target: str | None,
+    engine: Engine | None,
+    ignore_file: str | None = None,
 ) -> ContextPlan:
     """What a build of this text reads from a folder. Raises `UsageError` for a target that is no stage, `ContextError`."""
     from dfkit.context import plan
 
+    use = context_use(file, text, build_args=build_args, target=target, triggers=triggers_of(engine))
+    path = file if os.path.isfile(file) else None
+    return plan(folder, dockerfile_path=path, ignore_file=ignore_file, reads=use.reads, reasons=use.reasons)
+
+
+def context_use(file: str, text: str, *, build_args: Mapping[str, str], target: str | None, triggers: Triggers) -> ContextUse:
+    """What a build of this text reads from its context. Raises `UsageError` for a target that is no stage."""
     model = Model(parse(Source(text, file)), build_args=build_args)
     stage = model.stage(target) if target else model.final
     if target and stage is None and model.stages:
         names = ", ".join(stage.label for stage in model.stages)
         raise UsageError(f"{file} has no stage `{target}`; its stages are {names}")
-    use = model.context_use(stage, _triggers(engine))
-    path = file if os.path.isfile(file) else None
-    return plan(folder, dockerfile_path=path, reads=use.reads, reasons=use.reasons)
+    return model.context_use(stage, triggers)
 
 
 def build(
@@ -147,7 +164,7 @@ def build_text(plan: ContextPlan, text: str, request: BuildRequest, engine: Engi
     return build_on(engine, request, Folders(plan, text.encode("utf-8", "surrogateescape")), on_event)
 
 
-def _triggers(engine: Engine | None) -> Callable[[str], tuple[str, ...] | None]:
+def triggers_of(engine: Engine | None) -> Triggers:
     """The ONBUILD triggers of images that the engine holds; of others nothing is known."""
 
     def triggers(image: str) -> tuple[str, ...] | None:

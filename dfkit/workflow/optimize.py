@@ -33,6 +33,7 @@ def optimize_source(
     allow: Collection[str] = (),
     context: str | None = None,
     base: Callable[[str], BaseFacts | None] | None = None,
+    ignore_file: str | None = None,
 ) -> Optimized:
     """A text rewritten. `allow` names the passes that change the image on purpose; `base` tells what is known of base images.
 
@@ -42,7 +43,7 @@ def optimize_source(
 
     model = Model(parse(source), build_args=build_args)
     folder = context_folder(model, context)
-    facts = Facts(context_facts(folder, source.name) if folder is not None else None)
+    facts = Facts(context_facts(folder, source.name, ignore_file) if folder is not None else None)
     if base is not None:
         facts = replace(facts, base=base)
     return optimize(
@@ -54,13 +55,13 @@ def optimize_source(
     )
 
 
-def context_facts(folder: str, dockerfile: str) -> ContextFacts:
+def context_facts(folder: str, dockerfile: str, ignore_file: str | None = None) -> ContextFacts:
     """What the engine would see of a folder. Raises `ContextError`."""
     from dfkit.context import plan
     from dfkit.optimize import ContextFacts
 
     path = dockerfile if os.path.isfile(dockerfile) else None
-    entries = plan(folder, dockerfile_path=path).entries
+    entries = plan(folder, dockerfile_path=path, ignore_file=ignore_file).entries
     return ContextFacts(folder, {entry.path: entry for entry in entries})
 
 

@@ -4,12 +4,8 @@ import os
 
 import pytest
 
-from dfkit.context.facts import Share, by_folder, by_type, dead_lines, largest, looks_secret, total, unused
-from dfkit.context.ignore import IgnoreFile
-from dfkit.context.selection import select
+from dfkit.context.facts import Share, by_folder, by_type, largest, total, tree
 from dfkit.context.tree import walk
-from dfkit.model.copies import ContextRead
-from dfkit.text import Span
 
 
 @pytest.fixture
@@ -37,27 +33,9 @@ def test_the_largest_files_come_first(entries):
     assert [entry.path for entry in largest(entries, 2)] == ["src/in/c.js", "src/in/d.js"]
 
 
-def test_files_that_no_instruction_reads_are_found(entries, tmp_path):
-    selection = select(tmp_path, [ContextRead("src", Span(0, 0))])
-    assert [entry.path for entry in unused(tmp_path, IgnoreFile.read("README"), selection)] == ["a.py"]
-
-
-def test_patterns_that_match_nothing_are_found(entries, tmp_path):
-    ignore = IgnoreFile.read("src\nno\n!src/in\n*.rb\n")
-    assert [line.line for line in dead_lines(tmp_path, ignore)] == [2, 4]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [".env", "a/.env.production", ".ssh/config", "x/.git/HEAD", "id_rsa", "k/server.pem", "a/.aws/credentials", ".npmrc",
-     "terraform.tfstate", "service-account.json", ".docker/config.json", ".git-credentials"],
-)  # fmt: skip
-def test_what_looks_secret_is_told(path):
-    assert looks_secret(path)
-
-
-@pytest.mark.parametrize(
-    "path", [".env.example", "env", ".gitignore", ".github/x.yml", "id_rsa.pub", "src/key.py", "git/HEAD", "docker/config.json"]
-)
-def test_what_does_not_look_secret_is_left_alone(path):
-    assert looks_secret(path) is None
+def test_a_tree_adds_up_what_is_below(entries):
+    root = tree(entries)
+    src = root.folders["src"]
+    assert (root.files, root.size, root.own_files, root.own_size) == (5, 33, 2, 6)
+    assert (src.files, src.size, src.own_files, src.own_size) == (3, 27, 1, 7)
+    assert (src.folders["in"].files, src.folders["in"].size) == (2, 20)

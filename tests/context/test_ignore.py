@@ -22,7 +22,7 @@ def texts(text):
         ("/a/b\n//c\n/\n", ["a/b", "c", "/"]),
         ("! a\n!/b\n!./c/\n", ["!a", "!b", "!c"]),
         ("a/../b\n./\n..\n", ["b", ".", ".."]),
-        ("\x1fa\n", ["\x1fa"]),
+        ("\x1fa\né\n", ["\x1fa", "é"]),
         ("a b\n", ["a b"]),
         ("\udcff\n", ["\udcff"]),
         ("", []),
@@ -53,6 +53,14 @@ def test_a_line_that_is_too_long_for_docker_is_named():
     with pytest.raises(IgnoreError, match=r"^\.dockerignore:1: .*64 KiB"):
         IgnoreFile.read("é" * 32768 + "\n")
     assert len(IgnoreFile.read("a" * 65535 + "\n").lines) == 1
+
+
+@pytest.mark.parametrize("control", ["\t", "\0", "\x1b", "\x7f"])
+def test_a_control_character_is_refused_as_the_engine_cannot_send_it(control):
+    with pytest.raises(IgnoreError, match=r"^\.dockerignore:2: .*control character"):
+        IgnoreFile.read(f"ok\na{control}b\n")
+    assert len(IgnoreFile.read(f"é\na{control}b\n").lines) == 2
+    assert len(IgnoreFile.read(f"# {control}\na\t\n").lines) == 1
 
 
 def test_the_deciding_line_is_told():

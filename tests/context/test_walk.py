@@ -93,6 +93,14 @@ def test_a_folder_that_cannot_be_listed_is_named_unless_it_is_ignored(tmp_path, 
     os.chmod(tmp_path / "shut", 0o700)
 
 
+def test_a_lenient_walk_takes_a_closed_folder_for_an_empty_one(tmp_path, run_as_nobody):
+    write(tmp_path, "shut/f", "g")
+    os.chmod(tmp_path / "shut", 0)
+    script = "from dfkit.context.tree import walk; print([entry.path for entry in walk(sys.argv[1], lenient=True)])"
+    assert run_as_nobody(script, tmp_path) == "['g', 'shut']\n"
+    os.chmod(tmp_path / "shut", 0o700)
+
+
 def test_parents_of_a_file_that_is_brought_back_are_kept(tmp_path):
     write(tmp_path, "d/s/keep", "d/s/x", "d/y", "z")
     assert paths(tmp_path, ["d", "!d/s/keep"]) == ["d", "d/s", "d/s/keep", "z"]

@@ -40,11 +40,6 @@ def test_an_argument_must_be_declared_in_its_stage():
     assert names["B"].value == "1"
 
 
-def test_env_goes_before_arg_and_is_inherited():
-    m = model("FROM scratch AS a\nENV X=env\nFROM a\nARG X=arg\nRUN y")
-    assert m.scope(m.final.instructions[-1]).binding("X").value == "env"
-
-
 def test_pairs_of_one_env_see_the_values_before_it():
     m = model("FROM scratch\nENV A=1\nENV A=2 B=$A\nRUN x")
     assert m.scope(m.final.instructions[-1]).binding("B").value == "1"

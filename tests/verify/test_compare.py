@@ -217,3 +217,10 @@ def test_changed_means_any_change_that_keeps_the_type():
 def test_an_unknown_declaration_is_said(text):
     with pytest.raises(UsageError, match="declares"):
         compare(flat(), flat(), declared=[text])
+
+
+def test_a_log_that_is_named_by_the_time_may_come_and_go():
+    log = Entry("file", sha256="x", stable_sha256="x")
+    before, after = ({f"/root/.npm/_logs/2026-01-01T00_00_0{second}_000Z-debug-0.log": log} for second in (1, 2))
+    assert compare(Flat(before, {}), Flat(after, {})).equivalent
+    assert not compare(Flat({"/root/.npm/_logs/other": log}, {}), Flat({}, {})).equivalent
