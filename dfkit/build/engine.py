@@ -91,6 +91,22 @@ class Engine:
             about.get("Config") or {},
         )
 
+    def committed(self, name: str) -> bool:
+        """Whether a local image, or one it is built on, was made by `docker commit`; False for an image that is not here."""
+        from docker.errors import ImageNotFound
+
+        from dfkit.image.history import commits
+
+        with self._asking(f"read the history of {name}"):
+            try:
+                history = self.api.history(name)
+                config = self.api.inspect_image(name).get("Config") or {}
+            except ImageNotFound:
+                return False
+        # The engine's history does not say which steps have a layer; a commit has one, even if it is empty.
+        steps = [{"created_by": step.get("CreatedBy"), "comment": step.get("Comment")} for step in reversed(history)]
+        return bool(commits({"history": steps, "config": config}))
+
     def save(self, image: str) -> Iterator[bytes]:
         """The image as the tar stream of `docker save`. Raises `EngineError` if there is no such image."""
         with self._asking(f"save {image}"):

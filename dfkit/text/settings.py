@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Profile = Literal["recommended", "hadolint", "buildkit", "security", "all"]
 
 PROFILES: tuple[Profile, ...] = ("recommended", "hadolint", "buildkit", "security", "all")
+TOOLS = ("hadolint", "buildkit")
+"""Profiles that imitate a tool: they have the rules that it has, by its names, as grave as it says, and print the lines that it prints."""
 
 
 @record
@@ -34,5 +36,9 @@ class Settings:
     """Pairs of a label's key and the type of its value: text, rfc3339, semver, url, hash, spdx or email."""
     strict_labels: bool = False
     """Whether labels other than those in `labels` are wrong."""
+    shellcheck: bool = True
+    """Whether ShellCheck checks the scripts, if it is there."""
     context: str | None = None
     """The folder of the build context, if it is known."""
+    committed: tuple[str, ...] = ()
+    """Base images, as FROM names them, that the engine knows to be made by `docker commit`."""

@@ -84,7 +84,7 @@ def prepare(
     source = read(file)
     model = Model(parse(source), build_args=build_args)
     rules = selection(settings)
-    findings = lint_model(model, rules, replace(settings, context=folder))
+    findings = lint_model(model, rules, replace(settings, context=folder, committed=_committed(model, engine)))
     optimized = None
     text = source.text
     # A file that the engine rejects is left to the engine: its own message is what users know.
@@ -172,6 +172,12 @@ def triggers_of(engine: Engine | None) -> Triggers:
         return None if local is None else local.triggers
 
     return triggers
+
+
+def _committed(model: Model, engine: Engine | None) -> tuple[str, ...]:
+    """The base images that the engine knows to be made by `docker commit`."""
+    images = {stage.image for stage in model.stages if stage.image and stage.image != "scratch"}
+    return tuple(sorted(image for image in images if engine.committed(image))) if engine is not None else ()
 
 
 def _base_facts(engine: Engine | None) -> Callable[[str], BaseFacts | None] | None:
