@@ -7,7 +7,7 @@ import os
 import sys
 
 from dfkit import __version__, _data
-from dfkit.catalog.names import Names
+from dfkit.catalog.names import SHELLCHECK, Names
 from dfkit.catalog.rule import Documentation, Example, Rule
 from dfkit.errors import UsageError
 
@@ -72,6 +72,8 @@ class Catalog:
             self._texts = {}
             for source in self._sources:
                 self._texts |= marshal.loads(_content(source))  # noqa: S302 - made by dfkit itself
+        if name.startswith(SHELLCHECK):
+            return Documentation(f"https://www.shellcheck.net/wiki/{name[len(SHELLCHECK) :]}", "", "0.1.0", "", ())
         fields = self._texts.get(name)
         if fields is None:
             return None

@@ -119,6 +119,7 @@ class _Reader:
             self.strings(root, "tags"),
             self.profiles(root),
             self.declares(root, fix),
+            self.variations(root, called),
         )
         if called is not None:
             rule = replace(rule, programs=called.programs(dict(rule.parameters)))
@@ -152,6 +153,16 @@ class _Reader:
             self.wrong(self.line(root, "uses"), str(error))
 
     def parameters(self, root: Any, called: Signature | None) -> tuple[tuple[str, Any], ...]:
+        bound = self.bound(root, called)
+        if called is not None and (missing := called.missing(dict(bound))):
+            self.wrong(self.line(root, "with" if "with" in root else "uses"), f"`{called.uses}` needs `{missing}` in `with`")
+        return bound
+
+    def variations(self, root: Any, called: Signature | None) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+        profiles = root.get("profiles", {})
+        return tuple([(str(each), self.bound(profiles[each], called)) for each in profiles if "with" in profiles[each]])
+
+    def bound(self, root: Any, called: Signature | None) -> tuple[tuple[str, Any], ...]:
         given = self.mapping(root.get("with", {}), self.line(root, "with"), "`with`")
         if called is None:
             if given:
@@ -163,9 +174,6 @@ class _Reader:
                 bound.append((str(key), called.value(str(key), _plain(given[key]))))
             except BindingError as error:
                 self.wrong(self.line(given, key), str(error))
-        missing = called.missing(given)
-        if missing:
-            self.wrong(self.line(root, "with" if "with" in root else "uses"), f"`{called.uses}` needs `{missing}` in `with`")
         return tuple(bound)
 
     def also(self, root: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -187,8 +195,8 @@ class _Reader:
                 self.wrong(line, f"`{profile}` is no profile: they are {_listed(PROFILES)}")
             value = _plain(profiles[profile])
             if isinstance(value, dict):
-                self.keys(profiles[profile], ("severity",), "a profile")
-                value = self.one_of(profiles[profile], "severity", SEVERITIES) if value else ON
+                self.keys(profiles[profile], ("severity", "with"), "a profile")
+                value = self.one_of(profiles[profile], "severity", SEVERITIES) if "severity" in value else ON
             elif value not in (ON, OFF):
                 self.wrong(line, f"a profile is `on`, `off` or `severity: …`, not `{value}`")
             found.append((str(profile), value))

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from dfkit.catalog.rule import Rule
 
 HADOLINT = ("dl", "sc")
+SHELLCHECK = "shellcheck-"
+"""What the names of ShellCheck's findings begin with; its code follows."""
 BUILDKIT = (
     "ConsistentInstructionCasing", "CopyIgnoredFile", "DuplicateStageName", "ExposeInvalidFormat", "ExposeProtoCasing",
     "FromAsCasing", "FromPlatformFlagConstDisallowed", "InvalidBaseImagePlatform", "InvalidDefaultArgInFrom",
@@ -39,6 +41,7 @@ class Names:
         rules = self._rules.get(low)
         if rules is not None:
             return frozenset(rules)
+        low = low.removeprefix(SHELLCHECK)
         foreign = low in self._foreign or (low[:2] in HADOLINT and len(low) == 6 and low[2:].isdecimal())
         return frozenset((low.upper() if low[:2] in HADOLINT else name,)) if foreign else frozenset()
 

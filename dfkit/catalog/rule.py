@@ -46,8 +46,8 @@ class Rule:
     `uses` is the check as `module.function` below `dfkit.checks`, empty for the rules of `BUILTIN`. `nodes` are the qualified
     names of the classes that the check is bound to, `programs` those of the commands that it looks at (none: all). `also` pairs a
     tool with the rule's names there, `profiles` a profile with `on`, `off` or a severity. `declares` says what of the image the
-    fix changes on purpose, as `dfkit.verify.compare` takes it. `firm` severities are not softened by the check: the user or the
-    profile chose them.
+    fix changes on purpose, as `dfkit.verify.compare` takes it. `variations` pairs a profile with the parameters that are others
+    there. `firm` severities are not softened by the check: the user or the profile chose them.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Rule:
     tags: tuple[str, ...]
     profiles: tuple[tuple[str, str], ...]
     declares: tuple[str, ...] = ()
+    variations: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
     firm: bool = False
 
     @property

@@ -61,8 +61,8 @@ def schema() -> dict[str, Any]:
 
 
 def _in_profile() -> dict[str, Any]:
-    severity = {"type": "object", "properties": {"severity": _SEVERITY}, "required": ["severity"], "additionalProperties": False}
-    return {"anyOf": [{"enum": [ON, OFF]}, severity]}
+    properties = {"severity": _SEVERITY, "with": {"type": "object", "description": "parameters that are others in this profile"}}
+    return {"anyOf": [{"enum": [ON, OFF]}, {"type": "object", "properties": properties, "additionalProperties": False}]}
 
 
 def _example() -> dict[str, Any]:

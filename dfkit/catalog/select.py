@@ -5,7 +5,7 @@ from __future__ import annotations
 from dfkit._record import replace
 from dfkit.catalog.rule import OFF, ON
 from dfkit.errors import UsageError
-from dfkit.text.settings import PROFILES
+from dfkit.text.settings import PROFILES, TOOLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from dfkit.catalog.catalog import Catalog
     from dfkit.catalog.rule import Rule
     from dfkit.text.settings import Settings
-
-TOOLS = ("hadolint", "buildkit")
-"""Profiles that imitate a tool: they have the rules that it has, by its names, as grave as it says."""
 
 
 class Selection:
@@ -77,9 +74,11 @@ def _as_profile(rule: Rule, profile: str) -> Rule:
     firm = profile in TOOLS or stated not in (ON, OFF)
     names = rule.known_as(profile)
     code = names[0] if names and not (profile == "hadolint" and rule.code.startswith("DL")) else rule.code
-    if (severity, firm, code) == (rule.severity, rule.firm, rule.code):
+    varied = dict(rule.variations).get(profile)
+    parameters = tuple({**dict(rule.parameters), **dict(varied)}.items()) if varied else rule.parameters
+    if (severity, firm, code) == (rule.severity, rule.firm, rule.code) and parameters is rule.parameters:
         return rule
-    return replace(rule, severity=severity, firm=firm, code=code)
+    return replace(rule, severity=severity, firm=firm, code=code, parameters=parameters)
 
 
 def _found(catalog: Catalog, names: tuple[str, ...]) -> set[str]:

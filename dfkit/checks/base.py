@@ -21,20 +21,25 @@ if TYPE_CHECKING:
 _ID = r"(?:sha256:)?[0-9a-f]{64}|[0-9a-f]{12}"
 
 
-def _name(stage: Stage) -> ImageName | None:
-    """The base image, variables replaced by their defaults; where that is not possible, as written if its tag can be seen."""
-    if stage.base is not None or stage.image == "scratch":
+def _name(stage: Stage, at: Place) -> ImageName | None:
+    """The base image, variables replaced by their defaults; where that is not possible, as written if its tag can be seen.
+
+    hadolint takes it as written, but for one that begins with a variable and has no tag.
+    """
+    text = stage.from_.image.text
+    if (stage.base is not None and not (at.imitates("hadolint") and "$" in text)) or stage.image == "scratch":
         return None
+    if at.imitates("hadolint"):
+        return None if text.startswith("$") and ":" not in text.rpartition("}")[2] else ImageName.parse(text)
     if stage.image is not None:
         return stage.image_name
-    text = stage.from_.image.text
     return None if "$" in text.rpartition("/")[2] else ImageName.parse(text)
 
 
 @check(Stage)
 def untagged(node: Stage, at: Place) -> Iterator[Finding]:
     """FROM has neither tag nor digest."""
-    name = _name(node)
+    name = _name(node, at)
     if name is not None and name.tag is None and name.digest is None and not re.fullmatch(_ID, node.image or ""):
         yield Finding(node.from_.image.span)
 
@@ -42,7 +47,7 @@ def untagged(node: Stage, at: Place) -> Iterator[Finding]:
 @check(Stage)
 def latest(node: Stage, at: Place) -> Iterator[Finding]:
     """FROM has the tag `latest` and no digest."""
-    name = _name(node)
+    name = _name(node, at)
     if name is not None and name.tag == "latest" and name.digest is None:
         text, span = node.from_.image.text, node.from_.image.span
         written = text.endswith(":latest") and span.end - span.start == len(text)

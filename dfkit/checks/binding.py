@@ -15,7 +15,7 @@ from dfkit._record import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import Any, Literal, TypeVar
 
     from dfkit.model import Model, Stage
     from dfkit.shell import Script
@@ -60,6 +60,10 @@ class Place:
     stage: Stage | None = None
     instruction: Instruction | None = None
     script: Script | None = None
+
+    def imitates(self, tool: Literal["hadolint", "buildkit"]) -> bool:
+        """Whether the profile is that of a tool: then a check finds what the tool finds, also where that is not right."""
+        return self.settings.profile == tool
 
 
 def check(*nodes: type, program: str | None = None) -> Callable[[F], F]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 from dfkit.checks.binding import Finding, Words, check
+from dfkit.checks.edits import insert_word
+from dfkit.model import Stage
 from dfkit.shell import Command, Pipeline, Script, Substitution, commands, effective, walk
 from dfkit.syntax.nodes import Run
-from dfkit.text import INFO, STYLE, Span
+from dfkit.text import INFO, STYLE, Note, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,15 +27,70 @@ _EVALUATES = frozenset((*_INTERPRETERS, "eval", "source", "."))
 
 
 @check(Command, program="programs")
-def forbidden(node: Command, at: Place, *, programs: Words) -> Iterator[Finding]:
+def forbidden(node: Command, at: Place, *, programs: tuple[Words, ...]) -> Iterator[Finding]:
     """A RUN runs one of these programs."""
     if not isinstance(at.instruction, Run):
         return
     for command in (node, effective(node)):
-        if command.name in programs:
+        if (command.name,) in programs:
             word = command.words[0]
             yield Finding(word.span)
             return
+
+
+@check(Command, program="program")
+def lacks_flag(
+    node: Command, at: Place, *, program: str, any_of: Words, insert: str | None = None, beside: str | None = None
+) -> Iterator[Finding]:
+    """A program is run in a RUN without one of these options; `insert` is what the fix puts after its name.
+
+    `beside` is a regular expression: only commands with a word that fulfils it are judged, or two words with a blank between.
+    """
+    if not isinstance(at.instruction, Run):
+        return
+    command = effective(node)
+    words = [word.value or word.text for word in command.arguments]
+    if beside is not None and not any(re.fullmatch(beside, text) for text in (*words, *map(" ".join, pairwise(words)))):
+        return
+    if not any(_is_option(word, option) for word in words for option in any_of):
+        edits = (insert_word(command.words[0], insert, at),) if insert is not None else ()
+        yield Finding(command.words[0].span, edits=edits)
+
+
+def _is_option(word: str, option: str) -> bool:
+    """Whether a word is an option, with or without a value, or a group of short options that has it (`-qO-` has `-q`)."""
+    if word == option or word.startswith(f"{option}="):
+        return True
+    return len(option) == 2 and word[:1] == "-" != word[1:2] and option[1] in (re.match(r"[A-Za-z]*", word[1:]) or "")[0]
+
+
+@check(Stage)
+def both(node: Stage, at: Place, *, programs: Words) -> Iterator[Finding]:
+    """A stage runs two programs that do the same. The first command where both are known is marked; hadolint marks each RUN from there."""
+    seen: dict[str, Command] = {}
+    for instruction in node.instructions:
+        used: list[Command] = []
+        for script in at.model.scripts(instruction) if isinstance(instruction, Run) else ():
+            for command in commands(script):
+                command = effective(command)
+                if command.name in programs:
+                    used.append(command)
+        for command in used:
+            seen.setdefault(command.name or "", command)
+        if len(seen) > 1 and used:
+            shown = next((each for each in used if each.name != next(iter(seen))), used[0])
+            other = next(each for each in seen.values() if each.name != shown.name)
+            yield Finding(shown.words[0].span, notes=(Note(other.words[0].span, "the other one"),))
+            if not at.imitates("hadolint"):
+                return
+
+
+@check(Command, program="program")
+def relinks(node: Command, at: Place, *, program: str, paths: Words) -> Iterator[Finding]:
+    """A RUN puts a link to something else at one of these paths."""
+    words = effective(node).arguments
+    if isinstance(at.instruction, Run) and words and words[-1].value in paths:
+        yield Finding(words[-1].span)
 
 
 @check(Script)

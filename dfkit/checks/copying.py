@@ -10,7 +10,8 @@ from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
 from dfkit.model.copies import EVERYTHING, is_remote, sources
 from dfkit.shell import Command, commands, effective
-from dfkit.syntax.nodes import Add, Copy, Run, Transfer
+from dfkit.syntax.nodes import Add, Copy, Dockerfile, Run, Transfer
+from dfkit.syntax.walk import instructions
 from dfkit.text import SAFE, STYLE, Edit, Note, Span
 
 TYPE_CHECKING = False
@@ -172,3 +173,91 @@ def _starts_with(command: Command, phrase: tuple[str, ...]) -> bool:
     if options:
         return plain[: len(wanted)] == wanted and all(any(word.startswith(option) for word in words) for option in options)
     return plain == wanted
+
+
+@check(Stage)
+def unpacked_later(node: Stage, at: Place) -> Iterator[Finding]:
+    """COPY brings a tar archive that a later RUN of the stage unpacks, where ADD would have unpacked it.
+
+    Silent where the RUN leaves out folders of the archive (`--strip-components`), which ADD cannot.
+    """
+    brought: dict[str, Span] = {}
+    for instruction in node.instructions:
+        if isinstance(instruction, Copy) and instruction.flag("from") is None:
+            for word in instruction.sources:
+                name = posixpath.basename(at.model.expand(word, instruction) or "")
+                if _TAR.search(name) and not any(char in name for char in "*?["):
+                    brought[name] = word.span
+        elif isinstance(instruction, Run) and brought:
+            for script in at.model.scripts(instruction):
+                for command in commands(script):
+                    words = [word.value or word.text for word in effective(command).arguments]
+                    if effective(command).name != "tar" or not _unpacks(words):
+                        continue
+                    for name in [posixpath.basename(word) for word in words]:
+                        if name in brought:
+                            yield Finding(brought.pop(name), notes=(Note(command.span, "unpacked here"),))
+
+
+_TAR = re.compile(r"\.(?:tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst)$")
+
+
+def _unpacks(words: list[str]) -> bool:
+    if any(word.startswith("--strip") for word in words):
+        return False
+    modes = [word for word in (words[0], *words) if re.fullmatch(r"-?[a-zA-Z]*x[a-zA-Z]*", word)] if words else []
+    return "--extract" in words or "--get" in words or any(mode is words[0] or mode.startswith("-") for mode in modes)
+
+
+@check(Copy)
+def many_to_a_file(node: Copy, at: Place) -> Iterator[Finding]:
+    """COPY brings several files to a path that does not end in `/`. Softer for `.` and `..`, which are folders all the same."""
+    if at.stage is None or len(node.sources) < 2:
+        return
+    path = at.model.expand(node.destination, node) or node.destination.text.strip("\"'")
+    if not path.endswith(("/", "\\")):
+        yield Finding(node.destination.span, severity=STYLE if posixpath.basename(path) in (".", "..") else None)
+
+
+@check(Transfer)
+def relative_destination(node: Transfer, at: Place) -> Iterator[Finding]:
+    """A relative destination where no WORKDIR of the file stands above, so the base image's counts."""
+    if at.stage is None or at.model.is_trigger(node) or (isinstance(node, Add) and at.imitates("hadolint")):
+        return
+    state = at.model.state(node)
+    if state.workdir_from is not None or (at.stage.root.image == "scratch" and not at.imitates("hadolint")):
+        return
+    path = at.model.expand(node.destination, node) or node.destination.text.strip("\"'")
+    if path[:1] not in ("/", "\\", "$") and not re.match(r"[A-Za-z]:", path):
+        yield Finding(node.destination.span)
+
+
+@check(Copy)
+def whole_filesystem(node: Copy, at: Place) -> Iterator[Finding]:
+    """`COPY --from=… / /`. Softer into a stage from scratch, where it makes one layer of an image."""
+    if at.stage is None or node.flag("from") is None or at.model.expand(node.destination, node) != "/":
+        return
+    for word in node.sources:
+        if at.model.expand(word, node) == "/":
+            yield Finding(word.span, severity=STYLE if at.stage.root.image == "scratch" else None)
+
+
+@check(Dockerfile)
+def ignored(node: Dockerfile, at: Place) -> Iterator[Finding]:
+    """A source of COPY or ADD is a file of the build context that the ignore file takes away."""
+    root = at.settings.context
+    if root is None:
+        return
+    from dfkit.context.ignore import find, load
+
+    path = find(root, node.source.name)
+    if path is None:
+        return
+    ignore = load(path)
+    for instruction in instructions(node):
+        if isinstance(instruction, Transfer) and at.model.stage_of(instruction) is not None:
+            for source, span in sources(instruction, at.model):
+                if source is not None and source != EVERYTHING and ignore.ignores(source):
+                    line = ignore.decided_by(source)
+                    where = f"line {line.line} of {path.name}" if line is not None else path.name
+                    yield Finding(span, f"{where} keeps this out of the build context, so {instruction.name} does not find it")

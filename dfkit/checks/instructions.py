@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dfkit.checks.binding import Finding, check
+from dfkit.checks.binding import Finding, Words, check
 from dfkit.shell import Command, Script, effective
-from dfkit.syntax.nodes import Cmd, Dockerfile, Entrypoint, Env, Label, Maintainer, ShellForm, Workdir
+from dfkit.syntax.nodes import Cmd, Dockerfile, Entrypoint, Env, Healthcheck, Label, Maintainer, OnBuild, ShellForm, Workdir
 from dfkit.syntax.walk import instructions
 from dfkit.text import INFO, STYLE, Edit, Span
 
@@ -113,13 +113,18 @@ def relative_workdir(node: Workdir, at: Place) -> Iterator[Finding]:
         yield Finding(node.value.span, severity=None if state.workdir_from is None else STYLE)
 
 
-@check(Cmd, Entrypoint)
-def shell_form(node: Cmd | Entrypoint, at: Place) -> Iterator[Finding]:
+@check(Cmd, Entrypoint, Healthcheck)
+def shell_form(node: Cmd | Entrypoint | Healthcheck, at: Place) -> Iterator[Finding]:
     """CMD or ENTRYPOINT is not a JSON list, so a shell is run.
 
-    Softer where the shell is wanted: SHELL was set, its `exec` replaces it, or the command needs it.
+    Softer where the shell is wanted: SHELL was set, its `exec` replaces it, or the command needs it. A HEALTHCHECK may use a
+    shell: it gets no signals; only hadolint finds it.
     """
     form = node.form
+    if isinstance(node, Healthcheck):
+        if at.imitates("hadolint") and isinstance(form, ShellForm):
+            yield Finding(form.span)
+        return
     if at.stage is None or not isinstance(form, ShellForm) or not form.text.text:
         return
     if form.text.text.startswith("["):
@@ -156,3 +161,10 @@ def _plain_words(script: Script) -> list[str] | None:
 def _starts_with_exec(script: Script) -> bool:
     first = script.statements[0].element if script.statements else None
     return isinstance(first, Command) and first.name == "exec" and effective(first) is not first
+
+
+@check(OnBuild)
+def forbidden_trigger(node: OnBuild, at: Place, *, instructions: Words) -> Iterator[Finding]:
+    """ONBUILD holds one of these instructions."""
+    if node.instruction.keyword.text.upper() in instructions:
+        yield Finding(node.instruction.keyword.span)

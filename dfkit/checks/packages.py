@@ -32,10 +32,15 @@ _HANDS_ON = frozenset(("sh", "bash", "ash", "dash", "zsh", "eval", "source", "."
 
 
 def _call(node: Command, at: Place, managers: Words) -> Invocation | None:
-    """The call of one of these package managers that a command of a RUN is."""
+    """The call of one of these package managers that a command of a RUN is.
+
+    hadolint knows programs by their bare names only, not behind `sudo` and the like, and leaves `apt` alone.
+    """
     if not isinstance(at.instruction, Run) or at.stage is None or at.script is None or not _mentions(at.script, managers):
         return None
-    call = invocation(effective(node))
+    if at.imitates("hadolint") and (not node.words or node.words[0].value in ("apt", "aptitude") or "/" in node.words[0].text):
+        return None
+    call = invocation(node if at.imitates("hadolint") else effective(node))
     return call if call is not None and call.manager in managers else None
 
 

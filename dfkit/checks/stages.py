@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dfkit.checks.binding import Finding, check
+from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
-from dfkit.syntax.nodes import Dockerfile
-from dfkit.text import Edit, Note, Span
+from dfkit.syntax.nodes import Arg, Copy, Dockerfile, From, Healthcheck, Run
+from dfkit.text import INFO, Edit, Note, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,3 +51,78 @@ def _lines(span: Span, source: Source) -> Span | None:
     if end < 0 or source.text[start : span.start].strip() or source.text[span.end : end].strip():
         return None
     return Span(start, end + 1)
+
+
+@check(Stage)
+def reserved_name(node: Stage, at: Place, *, names: Words) -> Iterator[Finding]:
+    """A stage has a name that means something else to the builder."""
+    if node.name in names and node.from_.alias is not None:
+        yield Finding(node.from_.alias.span)
+
+
+@check(Stage)
+def capital_name(node: Stage, at: Place) -> Iterator[Finding]:
+    """A stage's name has capitals; whoever names the stage may write it in any case."""
+    alias = node.from_.alias
+    if alias is not None and alias.text != alias.text.lower():
+        yield Finding(alias.span, edits=() if alias.pieces else (Edit(alias.span, alias.text.lower()),))
+
+
+@check(Copy, Run)
+def unknown_source(node: Copy | Run, at: Place) -> Iterator[Finding]:
+    """`--from` names no stage above: one below, a number that does not exist, or, softly, what may be an image or a named context."""
+    if at.stage is None or at.model.is_trigger(node):
+        return
+    for reference in at.model.references(node):
+        if _is_itself(reference.text, at.stage) or reference.stage is not None:
+            continue
+        span = _from_value(node, reference.text, at)
+        if reference.problem:
+            yield Finding(span, f"`{reference.text}` cannot be read from: {reference.problem}")
+        elif ":" not in reference.text and "@" not in reference.text and not at.model.is_context(reference.text):
+            severity = None if "/" not in reference.text and "." not in reference.text else INFO
+            message = f"no stage above is called `{reference.text}`, so an image without a tag is meant: name the stage, or the tag"
+            yield Finding(span, message, severity=severity)
+
+
+@check(Copy, Run)
+def own_stage(node: Copy | Run, at: Place) -> Iterator[Finding]:
+    """`--from` names the stage that the instruction stands in."""
+    if at.stage is None or at.model.is_trigger(node):
+        return
+    for reference in at.model.references(node):
+        if _is_itself(reference.text, at.stage):
+            yield Finding(_from_value(node, reference.text, at))
+
+
+def _is_itself(text: str, stage: Stage) -> bool:
+    return text.lower() == stage.name or text == str(stage.index)
+
+
+def _from_value(node: Instruction, text: str, at: Place) -> Span:
+    """The place of a stage's name in the value of `--from=` or of `--mount=…,from=`, else the whole option."""
+    for flag in node.flags:
+        if flag.value_span is not None and text in (flag.value or ""):
+            written = at.model.dockerfile.source.slice(flag.value_span)
+            start = written.find(text, written.find("from=") + 1 if flag.name == "mount" else 0)
+            if start >= 0:
+                return Span(flag.value_span.start + start, flag.value_span.start + start + len(text))
+            return flag.span
+    return node.keyword.span
+
+
+@check(Dockerfile)
+def before_from(node: Dockerfile, at: Place) -> Iterator[Finding]:
+    """An instruction other than ARG stands above the first FROM."""
+    for instruction in node.instructions:
+        if isinstance(instruction, From):
+            return
+        if not isinstance(instruction, Arg):
+            yield Finding(instruction.keyword.span)
+
+
+@check(Stage)
+def no_healthcheck(node: Stage, at: Place) -> Iterator[Finding]:
+    """Neither the final stage nor those that it is built on say HEALTHCHECK."""
+    if node is at.model.final and not any(isinstance(each, Healthcheck) for stage in node.lineage for each in stage.instructions):
+        yield Finding(node.from_.image.span)

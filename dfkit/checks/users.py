@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dfkit.checks.binding import Finding, check
 from dfkit.model import Stage
-from dfkit.syntax.nodes import Cmd, Entrypoint, Run, User
+from dfkit.syntax.nodes import Cmd, Copy, Entrypoint, Run, User
+from dfkit.syntax.words import variables
 from dfkit.text import INFO, STYLE
 
 TYPE_CHECKING = False
@@ -48,3 +49,26 @@ def no_user(node: Stage, at: Place) -> Iterator[Finding]:
     else:
         message = "nothing sets USER, so the base image decides whether the container runs as root: name a user in USER"
     yield Finding(node.from_.image.span, message, severity=None if sure else INFO)
+
+
+@check(User)
+def named(node: User, at: Place) -> Iterator[Finding]:
+    """USER names a user and not a number. Softer but in a stage from scratch that copies no `/etc/passwd` to look the name up in."""
+    if at.stage is None or at.model.is_trigger(node):
+        return
+    value = _as_hadolint(node, at) if at.imitates("hadolint") else at.model.expand(node.value, node)
+    user = (value or "").split(":")[0]
+    if not user or user.isdecimal():
+        return
+    if (user == "root" or at.model.state(node).os == "windows") and not at.imitates("hadolint"):
+        return
+    scratch = at.stage.root.image == "scratch"
+    copies = any("passwd" in at.model.dockerfile.source.slice(each.span) for each in at.stage.instructions if isinstance(each, Copy))
+    message = f"there is no `/etc/passwd` that says who `{user}` is: write the number" if scratch and not copies else None
+    yield Finding(node.value.span, message, severity=None if message else STYLE)
+
+
+def _as_hadolint(node: User, at: Place) -> str | None:
+    """The value as written; None with a variable that ARG gives a default."""
+    names = [at.model.scope(node).binding(each.name) for each in variables(node.value, at.model.dockerfile.escape)]
+    return None if any(each is not None and each.kind == "arg" for each in names) else node.value.text

@@ -6,25 +6,27 @@ import re
 
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
-from dfkit.syntax.nodes import Arg, Env
-from dfkit.text import Note
+from dfkit.syntax.nodes import Arg, Env, Maintainer, Pairs, Transfer, Value
+from dfkit.syntax.nodes import Words as WordList
+from dfkit.syntax.words import variables
+from dfkit.text import INFO, Note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dfkit.checks.binding import Place
-    from dfkit.syntax.nodes import KeyValue
-
-_HARMLESS = ("", "true", "false", "yes", "no", "0", "1", "none", "null")
+    from dfkit.syntax.nodes import Instruction, KeyValue, Word
 
 
 @check(Env, Arg)
-def secret(node: Env | Arg, at: Place, *, words: Words, harmless: Words) -> Iterator[Finding]:
+def secret(
+    node: Env | Arg, at: Place, *, words: Words, harmless: Words, harmless_values: Words = (r"|true|false|yes|no|0|1|none|null|\.?/.*",)
+) -> Iterator[Finding]:
     """A variable is named like a secret: the name has one of `words` (regular expressions) and none of `harmless`.
 
-    The parts of a name are those between `_`, and between a small letter and a capital. Silent where the value is empty, yes or
-    no, or the path of a file.
+    The parts of a name are those between `_`, and between a small letter and a capital. Silent where the value fulfils one of
+    `harmless_values` (regular expressions, in any case): it is empty, yes or no, or the path of a file.
     """
     if at.stage is None and isinstance(node, Env):
         return
@@ -33,7 +35,7 @@ def secret(node: Env | Arg, at: Place, *, words: Words, harmless: Words) -> Iter
         if not _is_secret(name, words, harmless):
             continue
         value = at.model.expand(pair.value, node) if pair.value is not None else None
-        if pair.value is not None and value is not None and (value.lower() in _HARMLESS or value.startswith(("/", "./"))):
+        if value is not None and any(re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) for pattern in harmless_values):
             continue
         yield Finding(pair.key.span, _secret_message(node, name))
 
@@ -80,3 +82,71 @@ def overridden_locale(node: Stage, at: Place) -> Iterator[Finding]:
 def _charset(locale: str) -> str:
     """A locale's name, written in one way: `en_US.utf8` and `en_US.UTF-8` are the same."""
     return locale.lower().replace("-", "")
+
+
+@check(Env)
+def used_where_set(node: Env, at: Place) -> Iterator[Finding]:
+    """A value in ENV uses a variable that only the same ENV sets: it sees what was before, which is nothing."""
+    if at.stage is None:
+        return
+    scope, keys = at.model.scope(node), {pair.key.text: pair for pair in node.pairs}
+    for pair in node.pairs:
+        for variable in variables(pair.value, at.model.dockerfile.escape) if pair.value is not None else ():
+            setter = keys.get(variable.name)
+            if setter is None or setter is pair or variable.operator in ("-", ":-") or scope.binding(variable.name) is not None:
+                continue
+            inherited = variable.name == "PATH" or any(each.name == variable.name for each in variables(setter.value or setter.key))
+            if not inherited or at.imitates("hadolint"):
+                yield Finding(variable.span, notes=(Note(setter.span, "set here, for the instructions below only"),))
+
+
+_ALWAYS = ("PATH",)
+"""What the builder sets if the base image does not (dockerfile2llb/convert.go, `system.DefaultPathEnv`)."""
+
+
+@check(Transfer, Pairs, Value, WordList)
+def undefined(node: Instruction, at: Place) -> Iterator[Finding]:
+    """A variable that no ENV and no ARG of the stage sets.
+
+    Certain where the stage starts from scratch, where an ARG above the first FROM has the name, or where another name is nearly
+    the same; elsewhere the base image may set it, and nothing is said unless BuildKit is imitated.
+    """
+    if at.stage is None or at.model.is_trigger(node):
+        return
+    scope = at.model.scope(node)
+    declared = {pair.key.text for pair in node.pairs} if isinstance(node, Arg) else set()
+    for word in _expanded(node):
+        unset = set(scope.unset(word)) - declared - set(_ALWAYS)
+        for variable in variables(word, at.model.dockerfile.escape) if unset else ():
+            if variable.name not in unset:
+                continue
+            unset.discard(variable.name)
+            if variable.name in at.model.global_arguments:
+                message = f"`{variable.name}` is declared above the first FROM only: repeat `ARG {variable.name}` in this stage"
+                yield Finding(variable.span, message)
+                continue
+            near = _nearest(variable.name, scope.names())
+            hint = f"; did you mean `{near}`?" if near else ""
+            if near or scope.lookup(variable.name).kind == "unset":
+                yield Finding(variable.span, f"nothing sets `{variable.name}`, so it is empty here{hint}")
+            elif at.imitates("buildkit"):
+                yield Finding(variable.span, f"nothing in this file sets `{variable.name}`", severity=INFO)
+
+
+def _expanded(node: Instruction) -> list[Word]:
+    """The words of an instruction in which the builder expands variables."""
+    if isinstance(node, Transfer):
+        markers = {heredoc.marker for heredoc in node.heredocs}
+        return [word for word in (*node.sources, node.destination) if word.span not in markers]
+    if isinstance(node, Pairs):
+        return [word for pair in node.pairs for word in (pair.key, pair.value) if word is not None]
+    if isinstance(node, WordList):
+        return list(node.words)
+    return [node.value] if isinstance(node, Value) and not isinstance(node, Maintainer) else []
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, 1, 0.85)
+    return near[0] if near else None

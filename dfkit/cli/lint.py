@@ -22,7 +22,11 @@ def run(arguments: list[str]) -> int:
     from dfkit.cli.arguments import build_args
 
     settings = Settings(
-        profile=options.profile, select=tuple(options.select), ignore=tuple(options.ignore), context=options.context
+        profile=options.profile,
+        select=tuple(options.select),
+        ignore=tuple(options.ignore),
+        shellcheck=not options.no_shellcheck,
+        context=options.context,
     )
     return _lint(options.paths, settings, options.format, options.failure_threshold, options.rules, build_args(options.build_arg))
 
@@ -40,6 +44,7 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument(
         "--context", metavar="DIR", help="the build context (default: the Dockerfile's folder, if it has the files)"
     )
+    parser.add_argument("--no-shellcheck", action="store_true", help="do not run ShellCheck on the scripts")
     add_build_args(parser)
     add_rules(parser)
     return parser.parse_args(arguments)
@@ -49,7 +54,7 @@ def _lint(
     paths: list[str], settings: Settings, format_: str, threshold: str, rule_folders: list[str], build_args: dict[str, str]
 ) -> int:
     rules = selection(settings, rule_folders)
-    reports = list(lint_paths(paths, rules, settings, build_args=build_args))
+    reports = list(lint_paths(paths, rules, settings, build_args=build_args, notify=_notify))
     if format_ == "json":
         from dfkit.output import json
 
@@ -61,3 +66,7 @@ def _lint(
             print(line)
     failed = any(at_least(each.severity, threshold) for report in reports for each in report.diagnostics)
     return 1 if failed else 0
+
+
+def _notify(sentence: str) -> None:
+    print(f"dfkit: {sentence}", file=sys.stderr)

@@ -27,7 +27,7 @@ _NOTHING = Matcher(())
 class Selection:
     """The entries that go. `everything` says that none is left out, `reasons` why; `missing` are sources that nothing is at."""
 
-    __slots__ = ("_above", "_globs", "_leads", "_top", "_trees", "everything", "missing", "reasons")
+    __slots__ = ("_above", "_bare", "_globs", "_leads", "_top", "_trees", "everything", "missing", "reasons")
 
     def __init__(self, reasons: Iterable[str] = (), everything: bool = False) -> None:
         self.reasons = tuple(reasons)
@@ -35,13 +35,14 @@ class Selection:
         self.missing: tuple[str, ...] = ()
         self._trees: dict[str, list[Matcher]] = {}
         self._above: set[str] = set()
+        self._bare: set[str] = set()
         self._globs: list[Matcher] = []
         self._leads: set[str] = set()
         self._top: list[Glob] = []
 
     def wants(self, path: str) -> bool:
         """Whether some instruction can read the path. The folders above it go too, which is the walk's business."""
-        if self.everything:
+        if self.everything or path in self._bare:
             return True
         trees = self._trees
         at = len(path)
@@ -74,6 +75,10 @@ class Selection:
         excludes = self._trees.setdefault(path, [])
         if exclude not in excludes:
             excludes.append(exclude)
+        self._above.update(parents(path))
+
+    def _add_bare(self, path: str) -> None:
+        self._bare.add(path)
         self._above.update(parents(path))
 
     def _add_glob(self, folder: str, pattern: str) -> None:
@@ -115,13 +120,14 @@ def select(root: str | Path, reads: Sequence[ContextRead] | None, reasons: Seque
 class _Resolver:
     """Finds what one source names, links resolved as if the context were the root of the file system."""
 
-    __slots__ = ("_exclude", "_parents", "_root", "_selection", "found")
+    __slots__ = ("_exclude", "_parents", "_root", "_selection", "_within_glob", "found")
 
     def __init__(self, root: str, read: ContextRead, selection: Selection) -> None:
         self._root = root
         self._parents = read.parents
         self._selection = selection
         self._exclude = _NOTHING
+        self._within_glob = False
         self.found = False
         if read.exclude and not read.parents:
             with suppress(BadPatternError):  # the engine refuses the instruction, with its own words
@@ -150,6 +156,13 @@ class _Resolver:
             self._expand(at, part, rest, links)
 
     def _expand(self, at: str, part: str, rest: list[str], links: int) -> None:
+        is_first, self._within_glob = not self._within_glob, True
+        if at and is_first:  # a pattern without a match is no error, but the folder that it looks in must be there
+            self._selection._add_bare(at)
+        self._match(at, part, rest, links)
+        self._within_glob = not is_first
+
+    def _match(self, at: str, part: str, rest: list[str], links: int) -> None:
         try:
             glob = Glob.parse(part)
         except BadPatternError:

@@ -74,13 +74,20 @@ def suggest(
 
     def take(pattern: str, group: str, allowed: Callable[[str], bool]) -> None:
         try:
-            parsed = IgnoreFile.read(pattern)
+            alone = IgnoreFile.read(pattern)
         except IgnoreError:
             return
-        caught = [path for path in left if parsed.ignores(path)]
+        matched = [path for path in left if alone.matcher.matches(path)]
+        if not matched:
+            return
+        together = IgnoreFile.read(_written(text, [*chosen, Suggested(pattern, group, 0, 0)]))
+        caught = [path for path in matched if together.ignores(path)]
         if caught and all(allowed(path) for path in caught):
             weight = total([left.pop(path) for path in caught])
             chosen.append(Suggested(pattern, group, weight.files, weight.size))
+            matched = [path for path in matched if path in left]
+        if matched and not pattern.endswith("/**"):  # an exception brought them back: it goes before a pattern for a folder above
+            take(f"{pattern}/**", group, allowed)
 
     def unnamed(path: str) -> bool:
         return not named(path)

@@ -12,8 +12,8 @@ from dfkit.lint.title import title
 from dfkit.syntax import nodes
 from dfkit.syntax.nodes import Cmd, Comment, Directive, Entrypoint, Healthcheck, Instruction, Run
 from dfkit.syntax.walk import children, instructions
-from dfkit.text import DISPLAY, ERROR, SEVERITIES, Diagnostic, Fix, Span
-from dfkit.text.settings import Settings
+from dfkit.text import DISPLAY, ERROR, SEVERITIES, Diagnostic, Fix, Position, Span
+from dfkit.text.settings import TOOLS, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,16 @@ class Report:
 
     source: Source
     diagnostics: tuple[Diagnostic, ...]
+    instructions: tuple[Span, ...] = ()
+    """Where the instructions stand, if the profile imitates a tool that names just the line where one begins."""
+
+    def position(self, diagnostic: Diagnostic) -> Position:
+        """The line and column to print: the exact ones, or the line of the instruction and column 1."""
+        for span in reversed(self.instructions):
+            if span.start <= diagnostic.span.start <= span.end:
+                return Position(self.source.position(span.start).line, 1)
+        exact = self.source.position(diagnostic.span.start)
+        return Position(exact.line, 1) if self.instructions else exact
 
 
 class Linter:
@@ -56,20 +66,26 @@ class Linter:
         self.needs_scripts = any(node.startswith("dfkit.shell.") for node in self._by_node)
         self.needs_parts = any(_is_part(node) for node in self._by_node)
 
-    def lint(self, model: Model) -> list[Diagnostic]:
+    def lint(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> list[Diagnostic]:
         """What is wrong with a file, in the order of its text: what cannot be read, then what the rules find, less what comments
         silence. A rule that fails is reported as an `internal-error`; the others go on.
+
+        `more` gives findings of another tool; it is called when the rules are done.
         """
         found = _Walk(self, model).run()
+        if more is not None:
+            found += more(model)
         if self.settings.ignore_comments and any(_may_silence(comment.text) for comment in model.dockerfile.comments):
             from dfkit.lint.suppress import suppress
 
             found = suppress(model.dockerfile, model.stages, found, self.rules)
         return sorted(dict.fromkeys(found), key=lambda each: (each.span.start, each.span.end, each.code))
 
-    def report(self, model: Model) -> Report:
+    def report(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> Report:
         """The same with the file's text, as formatters take it."""
-        return Report(model.dockerfile.source, tuple(self.lint(model)))
+        by_line = self.settings.profile in TOOLS
+        spans = tuple([each.span for each in model.dockerfile.instructions]) if by_line else ()
+        return Report(model.dockerfile.source, tuple(self.lint(model, more)), spans)
 
     def bound(self, kind: type) -> tuple[list[Bound], dict[str, list[Bound]]]:
         """The checks for a class of nodes: those for all, and those for commands of one program, by its name."""
@@ -105,7 +121,6 @@ class _Walk:
     def run(self) -> list[Diagnostic]:
         linter, model = self.linter, self.model
         dockerfile = model.dockerfile
-        self.found += [self._problem(problem) for problem in dockerfile.problems]
         file = Place(model, linter.settings)
         self.visit(dockerfile, file)
         directives = {directive.span for directive in dockerfile.directives}
@@ -120,7 +135,9 @@ class _Walk:
                 self.parts(instruction, place)
             if linter.needs_scripts and isinstance(instruction, Run | Cmd | Entrypoint | Healthcheck):
                 self.scripts(instruction, place)
-        return self.found
+        # A rule that says why the builder refuses something takes the place of the reader's own words.
+        said = {each.span for each in self.found if each.severity == ERROR}
+        return [*[self._problem(problem) for problem in dockerfile.problems if problem.span not in said], *self.found]
 
     def _problem(self, problem: Diagnostic) -> Diagnostic:
         rule = self.linter.by_name.get(problem.rule)

@@ -4,7 +4,8 @@ An array of objects. `file line column level code message` are hadolint's; besid
 end line and column, the end after the last character), `aliases` (the rule's names in other tools), and `fix`: null or `title`,
 `applicability` and `edits`, each with the `range` that is replaced and the `text` that takes its place.
 
-Lines and columns count from 1, columns in code points.
+Lines and columns count from 1, columns in code points. In profiles that imitate a tool `line` is where the instruction begins and
+`column` is 1, as that tool prints them; `range` is exact in all profiles.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ def render(reports: Iterable[Report], catalog: Catalog) -> str:
     """The findings as one JSON text with a line end."""
     aliases = {rule.name: rule.aliases for rule in catalog.rules}
     found = [
-        as_object(report.source, diagnostic, aliases.get(diagnostic.rule, ()))
+        as_object(report, diagnostic, aliases.get(diagnostic.rule, ()))
         for report in reports
         for diagnostic in report.diagnostics
     ]
     return json.dumps(found, indent=2) + "\n"
 
 
-def as_object(source: Source, diagnostic: Diagnostic, aliases: Iterable[str] = ()) -> dict[str, Any]:
+def as_object(report: Report, diagnostic: Diagnostic, aliases: Iterable[str] = ()) -> dict[str, Any]:
     """One finding."""
-    start = source.position(diagnostic.span.start)
+    source, start = report.source, report.position(diagnostic)
     return {
         "file": source.name,
         "line": start.line,

@@ -65,10 +65,10 @@ def last(span: Span) -> int:
 
 
 def quoted(text: str) -> str:
-    """A text in double quotes as Go's strconv.Quote writes it; bytes that are not UTF-8 are `\\xff`.
+    r"""A text in double quotes as Go's strconv.Quote writes it; bytes that are not UTF-8 are `\xff`.
 
-    >>> print(quoted('say "é"\\n'))
-    "say \\"é\\"\\n"
+    >>> print(quoted('say "é"\n'))
+    "say \"é\"\n"
     """
     return '"' + "".join([_ESCAPES.get(char) or (char if char.isprintable() else _escaped(char)) for char in text]) + '"'
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit.syntax.tables import REDUCE, load
+from dfkit.syntax.tables import KEEP, REDUCE, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,13 +40,15 @@ class Parser:
     def __init__(self, table: Table, escape: str = "\\") -> None:
         self._table = table
         self._escape = escape
-        self._hidden = frozenset(table["hidden"])
+        self._tokens: dict[str, re.Pattern[str]] = {}
         self._sure = [_only_reduction(row) for row in table["states"]]
         self._lexers: list[Lexer | None] = [None] * len(table["states"])
 
     def token(self, terminal: str) -> re.Pattern[str]:
         """The pattern of one terminal."""
-        return re.compile(self._escaped(dict(self._table["terminals"])[terminal]))
+        if terminal not in self._tokens:
+            self._tokens[terminal] = re.compile(self._escaped(dict(self._table["terminals"])[terminal]))
+        return self._tokens[terminal]
 
     def _lexer(self, state: int) -> Lexer:
         """What matches white space and a token that can follow in a state, as a group of its name, or the end, as no group."""
@@ -69,8 +71,8 @@ class Parser:
         Takes time linear in the length of the text, and no recursion however deep the tree is. Raises `Mismatch` if the text does
         not fit.
         """
-        states, rules = self._table["states"], self._table["rules"]
-        sure, lexers, hidden = self._sure, self._lexers, self._hidden
+        states, gotos, rules = self._table["states"], self._table["gotos"], self._table["rules"]
+        sure, lexers = self._sure, self._lexers
         end = self._table["ends"][start]
         size = len(text) if size is None else size
         nodes: list[Node] = []
@@ -87,23 +89,26 @@ class Parser:
                 if not terminal:
                     match = (lexers[state] or self._lexer(state))(text, stop, size)
                     if match is None:
-                        raise Mismatch(self._after_skip(text, stop, size), _terminals(states[state]))
-                    terminal = match.lastgroup or END
-                    at, ahead = match.span(terminal) if terminal != END else (size, size)
+                        raise Mismatch(self._after_skip(text, stop, size), tuple(states[state]))
+                    if match.lastgroup:
+                        terminal = match.lastgroup
+                        at, ahead = match.span(terminal)
+                    else:
+                        terminal, at = END, size
                 action = states[state].get(terminal)
                 if action is None:
                     if state == end and terminal == END:
                         return nodes
-                    raise Mismatch(at, _terminals(states[state]))
+                    raise Mismatch(at, tuple(states[state]))
                 kind, argument = action
                 if kind != REDUCE:
                     stack.append(argument)
                     offsets.append(at)
-                    if terminal in hidden:
-                        counts.append(0)
-                    else:
-                        counts.append(1)
+                    if kind == KEEP:
                         nodes.append((terminal, at, ahead, 0))
+                        counts.append(1)
+                    else:
+                        counts.append(0)
                     stop = ahead
                     terminal = ""
                     continue
@@ -116,7 +121,7 @@ class Parser:
             if made:
                 nodes.append((made, first, stop, count))
                 count = 1
-            stack.append(states[stack[-1]][origin][1])
+            stack.append(gotos[stack[-1]][origin])
             offsets.append(first)
             counts.append(count)
 
@@ -132,10 +137,6 @@ def _only_reduction(row: dict[str, tuple[int, int]]) -> int:
         return -1
     kind, rule = actions.pop()
     return rule if kind == REDUCE else -1
-
-
-def _terminals(row: dict[str, tuple[int, int]]) -> tuple[str, ...]:
-    return tuple(name for name in row if name.isupper())
 
 
 _parsers: dict[tuple[str, str], Parser] = {}

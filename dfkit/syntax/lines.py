@@ -25,11 +25,12 @@ LINE_LIMIT = 65_535
 """The longest physical line that BuildKit reads, in bytes: bufio.MaxScanTokenSize less one."""
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
-_INSTRUCTION = re.compile(
+_KEYWORD = (
     r"[ \t]*+(?:add|arg|cmd|copy|entrypoint|env|expose|from|healthcheck|label|maintainer|onbuild|run|shell|stopsignal|user|volume"
-    r"|workdir)(?!\S)",
-    re.I,
+    r"|workdir)(?!\S)"
 )
+_INSTRUCTION = re.compile(_KEYWORD, re.I)
+_NEXT_INSTRUCTION = re.compile(r"(?:[ \t\r]*+(?:#[^\n]*+)?\n)*+" + _KEYWORD, re.I)
 _MAY_HOLD_HEREDOC = re.compile(r"\s*(?:onbuild\s+)*(?:run|copy|add)\s", re.I)
 # Blanks after `<<` belong to the word since BuildKit 0.22, those after `<<-` do not: https://github.com/moby/buildkit/pull/5817
 _HEREDOC = re.compile(r"(\d*)<<(-?+)\s*+([^<]+)")
@@ -78,12 +79,11 @@ def scan(source: Source) -> Lines:
 class _Scanner:
     def __init__(self, source: Source) -> None:
         self.text = source.text
-        self.at = 1 if source.text.startswith("\ufeff") else 0
-        self.physical = self._physical()
+        self.long: list[Span] = []
+        self.physical = self._physical(source)
         self.directives: list[Directive] = []
         self.comments: list[Comment] = []
         self.wrong: list[tuple[Span, str]] = []
-        self.long: list[Span] = []
         self.lines: list[Line] = []
         self.escape = "\\"
         self.in_directives = True
@@ -108,20 +108,20 @@ class _Scanner:
             tuple(self.directives), tuple(self.comments), tuple(self.lines), self.escape, tuple(self.wrong), tuple(self.long)
         )
 
-    def _physical(self) -> Iterator[tuple[int, str]]:
-        """Each physical line without its line end, and its offset. `at` is where the next one starts."""
-        text, size = self.text, len(self.text)
-        while self.at < size:
-            start = self.at
-            end = text.find("\n", start)
-            if end < 0:
-                end = self.at = size
-            else:
-                self.at = end + 1
-            line = text[start:end]
-            if end - start > LINE_LIMIT // 4 and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT:
-                self.long.append(Span(start, end))
-            yield start, line.rstrip("\r")
+    def _physical(self, source: Source) -> Iterator[tuple[int, str]]:
+        """Each physical line's offset, and the line without its line end."""
+        starts = source.line_starts
+        lines = source.text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        for start, line in zip(starts, lines, strict=False):
+            if len(line) > LINE_LIMIT // 4 and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT:
+                self.long.append(Span(start, start + len(line)))
+        if source.text.startswith("\ufeff"):
+            starts, lines[0] = [1, *starts[1:]], lines[0][1:]
+        if "\r" in source.text:
+            lines = [line.rstrip("\r") for line in lines]
+        return zip(starts, lines, strict=False)
 
     def _comment(self, start: int, text: str) -> Comment:
         comment = Comment(Span(start, start + len(text)), text[1:].strip(BLANK))
@@ -168,7 +168,7 @@ class _Scanner:
                 pieces.append((length, start))
                 parts.append(line)
                 length += len(line)
-            if not goes_on or self._is_recovered(parts):
+            if not goes_on or (parts and self._is_recovered(parts[0], last)):
                 break
             for start, line in self.physical:
                 bare = line.lstrip(BLANK)
@@ -184,22 +184,30 @@ class _Scanner:
         heredocs: list[Heredoc] = []
         unterminated: list[str] = []
         if "<<" in text.text and _MAY_HOLD_HEREDOC.match(text.text):
+            after = start
             for marker, match in heredoc_markers(text.text):
-                heredoc = self._heredoc(text.span(*marker), match)
+                heredoc = self._heredoc(text.span(*marker), match, after)
+                after = heredoc.end_marker.end
                 last = heredoc.end_marker.end
                 heredocs.append(heredoc)
                 if heredoc.end_marker.start == heredoc.end_marker.end:
                     unterminated.append(heredoc.name)
         self.lines.append(Line(text, first, last, comments, tuple(heredocs), tuple(unterminated), tuple(blanks)))
 
-    def _is_recovered(self, parts: list[str]) -> bool:
-        """Whether a line that starts no instruction is followed by one that does: the first must not take the second with it."""
-        return bool(parts) and not _INSTRUCTION.match(parts[0]) and _INSTRUCTION.match(self.text, self.at) is not None
+    def _is_recovered(self, first: str, end: int) -> bool:
+        """Whether a line that starts no instruction would go on with one that does: the first must not take the second with it."""
+        return not _INSTRUCTION.match(first) and _NEXT_INSTRUCTION.match(self.text, self._below(end)) is not None
 
-    def _heredoc(self, marker: Span, match: re.Match[str]) -> Heredoc:
+    def _below(self, offset: int) -> int:
+        """Where the line below an offset starts."""
+        return self.text.find("\n", offset) + 1 or len(self.text)
+
+    def _heredoc(self, marker: Span, match: re.Match[str], after: int) -> Heredoc:
+        """The heredoc whose body starts on the line below the offset `after`."""
         descriptor, dash, word = match.groups()
         name, quoted = _unquoted(word)
-        start, size = self.at, len(self.text)
+        size = len(self.text)
+        start = self._below(after)
         body, stop = Span(start, size), Span(size, size)
         for begin, line in self.physical:
             if (line.lstrip("\t") if dash else line) == name:

@@ -35,11 +35,12 @@ class Mount:
 
 
 def mounts(instruction: Instruction) -> tuple[Mount, ...]:
-    """The mounts of an instruction; a value that is not a list of options gives a mount without options."""
-    return tuple([_mount(flag) for flag in instruction.flags if flag.name == "mount"])
+    """The mounts of an instruction."""
+    return tuple([mount(flag) for flag in instruction.flags if flag.name == "mount"])
 
 
-def _mount(flag: Flag) -> Mount:
+def mount(flag: Flag) -> Mount:
+    """What a `--mount` says; a value that is not a list of options gives a mount without options."""
     text = flag.value or ""
     try:
         *tokens, _ = lalr.parser("mount").parse("mount", text)

@@ -10,6 +10,7 @@ import re
 
 from dfkit.syntax import lalr
 from dfkit.syntax.lines import BLANK, LINE_LIMIT, Line, scan
+from dfkit.syntax.mounts import mount
 from dfkit.syntax.nodes import (
     Add,
     Arg,
@@ -67,7 +68,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
 BOOLEAN_FLAGS = ("link", "parents", "keep-git-dir", "unpack")
 REPEATABLE_FLAGS = ("mount", "exclude", "device")
 
-_KEYWORD = re.compile(r"[^\t\v\f\r ]+")
+_HEAD = re.compile(rf"[{BLANK}]*+([^\t\v\f\r ]*+)[{BLANK}]*+")
 _FLAG_START = re.compile(r"--(?=[^\s])")
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9\-_.]*")
 _DURATION = re.compile(r"[-+]?(?:0|(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*)")
@@ -116,24 +117,25 @@ class _Reader:
 
     def instruction(self, line: Line) -> Instruction:
         text = line.text
-        start = len(text.text) - len(text.text.lstrip(BLANK))
         end = len(text.text.rstrip(BLANK))
         for name in line.open_heredocs:
-            self.problem(text.span(start, end), f"the heredoc `{name}` has no end: no line below is `{name}` alone")
+            self.problem(text.span(0, end), f"the heredoc `{name}` has no end: no line below is `{name}` alone")
         if not end:
             # A line that holds nothing but an escape character.
             at = Span(line.start, line.start)
             self.problem(Span(line.start, line.end), "there is no instruction in this line")
             return Unknown(Span(line.start, line.end), Word(at, ""), (), line.comments, (), Mapped("", ((0, line.end),)))
-        return self._read(line, start, end, Span(text.offset(start), line.end), line.comments)
+        return self._read(line, 0, end, line.end, line.comments)
 
-    def _read(self, line: Line, start: int, end: int, span: Span, comments: tuple[Comment, ...]) -> Instruction:
+    def _read(self, line: Line, at: int, end: int, span_end: int, comments: tuple[Comment, ...]) -> Instruction:
         text = line.text
-        match = _KEYWORD.match(text.text, start, end)
-        stop = match.end() if match else end
+        match = _HEAD.match(text.text, at, end)
+        assert match is not None, "each part of the pattern may be empty"
+        start, stop = match.span(1)
+        at = match.end()
         keyword = _word(text, start, stop)
         name = keyword.text.upper()
-        at = _skip(text.text, stop, end)
+        span = Span(keyword.span.start, span_end)
         try:
             kind = INSTRUCTIONS.get(name)
             if kind is None:
@@ -143,7 +145,8 @@ class _Reader:
                 flags, at = self._flags(text, at, end)
             head = (span, keyword, flags, comments, line.heredocs)
             node: Instruction = getattr(self, f"_{name.lower()}")(kind, head, line, at, end)
-            self._check_flags(name, flags)
+            if flags:
+                self._check_flags(name, flags)
         except SyntaxProblem as problem:
             self.problem(text.span(problem.start, max(problem.end, problem.start)), str(problem))
             rest = text.slice(at, end) if at < end else Mapped("", ((0, span.end),))
@@ -203,13 +206,24 @@ class _Reader:
                     self.problem(flag.span, f"`--{flag.name}` is `true` or `false`, not `{flag.value}`")
             elif flag.value is None:
                 self.problem(flag.span, f"`--{flag.name}` needs a value: write `--{flag.name}=…`")
+            elif flag.name == "mount":
+                self._check_mount(flag)
             seen.add(flag.name)
+
+    def _check_mount(self, flag: Flag) -> None:
+        options = mount(flag)
+        if not options.options:
+            self.problem(
+                flag.span, "`--mount` is a list such as `type=cache,target=/path`; only a whole field may stand in quotes"
+            )
+        elif re.search(r"\$.", options.get("from") or ""):
+            self.problem(flag.span, "a mount's `from` takes no variable: name a stage with `FROM image AS name` and use its name")
 
     # --- argument shapes
 
     def _parse(self, shape: str, text: Mapped, at: int, end: int) -> tuple[str, list[lalr.Node]]:
-        *tokens, (name, _, _, _) = self.grammar.parse(shape, text.text, at, end)
-        return name, tokens
+        tokens = self.grammar.parse(shape, text.text, at, end)
+        return tokens.pop()[0], tokens
 
     def _exec(self, text: Mapped, at: int, end: int) -> ExecForm | None:
         """The exec form, or None where the text is for the shell."""
@@ -272,6 +286,8 @@ class _Reader:
         words, json = self._words(line.text, at, end)
         if len(words) < 2:
             raise SyntaxProblem(f"{kind.name} needs at least one source and a destination", at, end)
+        if any(heredoc.marker == words[-1].span for heredoc in line.heredocs):
+            self.problem(words[-1].span, f"a heredoc cannot be the destination of {kind.name}: add a path after it")
         return kind(*head, words[:-1], words[-1], json)
 
     _copy = _add = _transfer
@@ -320,13 +336,14 @@ class _Reader:
                 raise SyntaxProblem("a name is missing before `=` in ARG", at, end)
         return kind(*head, pairs, False)
 
-    def _list(self, kind: type[Expose], head: Head, line: Line, at: int, end: int) -> Instruction:
+    def _volume(self, kind: type[Volume], head: Head, line: Line, at: int, end: int) -> Instruction:
         words, json = self._words(line.text, at, end)
         if not words:
-            raise SyntaxProblem(f"{kind.name} needs at least one {'port' if kind.name == 'EXPOSE' else 'path'}", at, end)
+            raise SyntaxProblem("VOLUME needs at least one path", at, end)
+        for word in words:
+            if not word.text.strip(BLANK):
+                self.problem(word.span, "a path of VOLUME is empty")
         return kind(*head, words, json)
-
-    _volume = _list
 
     def _expose(self, kind: type[Expose], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
@@ -368,8 +385,7 @@ class _Reader:
     def _onbuild(self, kind: type[OnBuild], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem("ONBUILD needs an instruction", at, end)
-        span = Span(line.text.offset(at), head[0].end)
-        inner = self._read(line, at, end, span, ())
+        inner = self._read(line, at, end, head[0].end, ())
         if inner.name in ("ONBUILD", "FROM", "MAINTAINER"):
             self.problem(inner.keyword.span, f"ONBUILD cannot hold {inner.name}")
         return kind(*head, inner)
@@ -398,6 +414,9 @@ def _skip(text: str, at: int, end: int) -> int:
 
 
 def _word(text: Mapped, start: int, stop: int) -> Word:
+    if len(text.pieces) == 1:
+        shift = text.pieces[0][1]
+        return Word(Span(start + shift, stop + shift), text.text[start:stop])
     span = text.span(start, stop)
     if span.end - span.start == stop - start:
         return Word(span, text.text[start:stop])

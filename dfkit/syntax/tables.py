@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     class Table(TypedDict):
         """One grammar.
 
-        `states[i]` maps a terminal or rule to `(SHIFT, next state)` or `(REDUCE, rule number)`; `rules[i]` is (name, number of
-        symbols, name of the node made or "" to hand the children up); `terminals` are (name, pattern) in the order in which a lexer
-        must try them, `hidden` those that are no children; `skip` is the pattern of what stands between tokens.
+        `states[i]` maps a terminal to `(KEEP, next state)`, `(DROP, next state)` if it is no child of a node, or `(REDUCE, rule
+        number)`; `gotos[i]` maps a rule to the next state; `rules[i]` is (name, number of symbols, name of the node made or "" to
+        hand the children up); `terminals` are (name, pattern) in the order in which a lexer must try them; `skip` is the pattern of
+        what stands between tokens.
         """
 
         starts: dict[str, int]
         ends: dict[str, int]
         states: list[dict[str, Action]]
+        gotos: list[dict[str, int]]
         rules: list[tuple[str, int, str]]
         terminals: list[tuple[str, str]]
-        hidden: list[str]
         skip: str
 
 
-FORMAT = 3
-SHIFT, REDUCE = 0, 1
+FORMAT = 4
+KEEP, DROP, REDUCE = 0, 1, 2
 STARTS = {
     "dockerfile": ["base", "exec", "words", "pairs", "names", "text", "health", "flags"],
     "word": ["word"],
@@ -77,40 +78,45 @@ def make(grammar: str, starts: list[str]) -> Table:
 
     parser = Lark(grammar, parser="lalr", lexer="basic", start=starts, maybe_placeholders=False)
     table = parser.parser.parser._parse_table
+    symbols: set[Any] = {symbol for rule in parser.rules for symbol in rule.expansion if symbol.is_term}
+    dropped = {symbol.name for symbol in symbols if symbol.filter_out}
+    assert dropped.isdisjoint(symbol.name for symbol in symbols if not symbol.filter_out), "dropped everywhere or nowhere"
+    terminals = {terminal.name for terminal in parser.terminals}
     # lark numbers states in the order of a set; numbering them as they are reached makes equal tables for equal grammars.
     order = [table.start_states[start] for start in starts]
     numbers = {state: number for number, state in enumerate(order)}
     rules: list[tuple[str, int, str]] = []
     known: dict[object, int] = {}
     states: list[dict[str, tuple[int, int]]] = []
+    gotos: list[dict[str, int]] = []
     for state in order:
         actions: dict[str, tuple[int, int]] = {}
+        nexts: dict[str, int] = {}
         for name, (action, argument) in sorted((str(token), entry) for token, entry in table.states[state].items()):
             if action is Shift:
                 if argument not in numbers:
                     numbers[argument] = len(order)
                     order.append(argument)
-                actions[name] = (SHIFT, numbers[argument])
+                if name in terminals:
+                    actions[name] = (DROP if name in dropped else KEEP, numbers[argument])
+                else:
+                    nexts[name] = numbers[argument]
                 continue
             if argument not in known:
                 known[argument] = len(rules)
                 rules.append(_rule(argument))
             actions[name] = (REDUCE, known[argument])
         states.append(actions)
+        gotos.append(nexts)
     ignored = set(parser.ignore_tokens)
-    symbols: set[Any] = {symbol for rule in parser.rules for symbol in rule.expansion if symbol.is_term}
-    hidden = {symbol.name for symbol in symbols if symbol.filter_out}
-    assert hidden.isdisjoint(symbol.name for symbol in symbols if not symbol.filter_out), (
-        "a terminal is a child everywhere or nowhere"
-    )
     ordered = sorted(parser.terminals, key=lambda terminal: (-terminal.priority, -terminal.pattern.max_width, terminal.name))
     return {
         "starts": {start: numbers[table.start_states[start]] for start in starts},
         "ends": {start: numbers[table.end_states[start]] for start in starts},
         "states": states,
+        "gotos": gotos,
         "rules": rules,
         "terminals": [(terminal.name, terminal.pattern.to_regexp()) for terminal in ordered if terminal.name not in ignored],
-        "hidden": sorted(hidden),
         "skip": "|".join(terminal.pattern.to_regexp() for terminal in ordered if terminal.name in ignored),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate
 from operator import itemgetter
 
 from dfkit._record import record
@@ -66,13 +67,8 @@ class Source:
     def line_starts(self) -> list[int]:
         """The offset of each line's first character; lines end with a line feed only, as BuildKit counts them."""
         if self._lines is None:
-            starts = [0]
-            find = self.text.find
-            at = find("\n") + 1
-            while at:
-                starts.append(at)
-                at = find("\n", at) + 1
-            self._lines = starts
+            lengths = [len(line) + 1 for line in self.text.split("\n")]
+            self._lines = list(accumulate(lengths[:-1], initial=0))
         return self._lines
 
     def position(self, offset: int) -> Position:
@@ -124,12 +120,12 @@ class Mapped:
 
     def span(self, start: int, end: int) -> Span:
         """The span of the source that `text[start:end]` was made from."""
-        if len(self.pieces) == 1:
-            shift = self.pieces[0][1]
-            return Span(start + shift, max(start, end) + shift)
         if start >= end:
             at = self.offset(start - 1) + 1 if start == len(self.text) and start else self.offset(start)
             return Span(at, at)
+        if len(self.pieces) == 1:
+            shift = self.pieces[0][1]
+            return Span(start + shift, end + shift)
         return Span(self.offset(start), self.offset(end - 1) + 1)
 
     def slice(self, start: int, end: int) -> Mapped:
@@ -141,7 +137,12 @@ class Mapped:
         return Mapped(self.text[start:end], tuple(pieces))
 
     def _piece(self, at: int) -> int:
-        return bisect_right(self.pieces, at, key=_text_offset) - 1 if len(self.pieces) > 1 else 0
+        pieces = self.pieces
+        if len(pieces) == 1 or at < pieces[1][0]:
+            return 0
+        if at >= pieces[-1][0]:
+            return len(pieces) - 1
+        return bisect_right(pieces, at, key=_text_offset) - 1
 
     def __len__(self) -> int:
         return len(self.text)

@@ -61,6 +61,12 @@ def test_a_glob_takes_what_it_matches_with_all_below(project):
     assert sent(project, "*/i?") == ["src", "src/in", "src/in/b.go"]
 
 
+def test_the_place_where_a_glob_without_a_match_looks_goes_alone(project):
+    assert sent(project, "src/in/*.py") == ["src", "src/in"]
+    assert sent(project, "go.mod/*") == ["go.mod"]
+    assert sent(project, "none/*") == []
+
+
 def test_a_class_that_may_match_a_slash_takes_the_folder(project):
     assert "src/a.go" in sent(project, "src[^x]a.go")
 

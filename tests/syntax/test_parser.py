@@ -248,3 +248,54 @@ def test_a_line_over_the_limit_is_an_error_and_still_read():
 def test_comments_above_an_instruction_belong_to_it():
     node = parse("# a\nFROM x\n# b\n\n  # c\nRUN y").instructions[1]
     assert [comment.text for comment in node.comments] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [("RUN cat <<  EOF", "EOF"), ("RUN cat << 'E O F' > x", "E O F"), ("RUN cat 3<< EOF", "EOF"), ("ADD <<EOF /x", "EOF")],
+)
+def test_blanks_may_follow_the_sign_of_a_heredoc(line, name):
+    node = second(f"{line}\nbody\n{name}\nUSER x")
+    assert [(heredoc.name, heredoc.content) for heredoc in node.heredocs] == [(name, "body\n")]
+
+
+@pytest.mark.parametrize("line", ["RUN cat <<- EOF", "RUN cat <<", "RUN cat << ", "RUN cat <<< EOF"])
+def test_signs_without_a_name_are_no_heredocs(line):
+    assert parse(f"FROM a\n{line}\nUSER x").instructions[-1].name == "USER"
+
+
+def test_an_equals_sign_in_quotes_makes_a_pair():
+    node = second('ENV "a=b c"')
+    assert not node.legacy
+    assert (node.pairs[0].key.text, node.pairs[0].value.text) == ('"a', 'b c"')
+
+
+def test_white_space_outside_ascii_ends_pairs_and_belongs_to_words():
+    assert [pair.key.text for pair in second("ENV a=1\xa0b=2").pairs] == ["a", "b"]
+    assert [word.text for word in second("COPY a \xa0b c").sources] == ["a", "\xa0b"]
+
+
+def test_a_line_that_is_no_instruction_does_not_take_the_next_one_with_it():
+    file = parse("FROM a\ngarbage \\\n\n# of b\nRUN b\n")
+    assert [type(node).__name__ for node in file.instructions] == ["From", "Unknown", "Run"]
+    assert [comment.text for comment in file.instructions[2].comments] == ["of b"]
+    assert parse("FR\\\nOM a\nRU\\\nN b").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("RUN --mount=from=$X,target=/y z", "takes no variable"),
+        ("RUN --mount= z", "is a list such as"),
+        ('VOLUME ["/a", " "]', "a path of VOLUME is empty"),
+        ("COPY a <<E\nE", "cannot be the destination"),
+    ],
+)
+def test_what_buildkits_instruction_parser_rejects(text, said):
+    ((_, message),) = problems(f"FROM a\n{text}")
+    assert said in message
+
+
+def test_the_word_between_image_and_alias_has_its_place():
+    node = one("FROM a aS b")
+    assert node.as_keyword.text == "aS"
