@@ -48,8 +48,7 @@ def selection() -> tuple[int, list[str]]:
                     continue
                 if one != other:
                     paths = [[entry.path for entry in each.entries] for each in (whole, chosen)]
-                    reasons = [each for each in (one, other) if isinstance(each, str)]
-                    failures.append(f"{text!r} over {paths[0]} sends {paths[1]} {reasons}")
+                    failures.append(f"{differing(one, other)} by {text!r} over {paths[0]}, sends {paths[1]}")
                 compared += 1
                 narrow += not chosen.everything
                 needed += chosen.size
@@ -83,6 +82,13 @@ def built(engine: Engine, chosen: ContextPlan, text: str) -> object:
             return dict(flatten(saved).files)
     finally:
         engine.remove(result.image_id)
+
+
+def differing(one: object, other: object) -> object:
+    """The paths that two images do not share, or why the engine refuses one of them."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {path: (one.get(path), other.get(path)) for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
+    return one if isinstance(one, str) else other
 
 
 def example(engine: Engine, path: Path) -> tuple[bool, str]:

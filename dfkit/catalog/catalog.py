@@ -63,6 +63,8 @@ class Catalog:
 
     def unknown(self, name: str) -> str:
         """What to say about a name that is not known."""
+        if any(code.startswith("SC") for code in self.names.find(name)):
+            return f"{name} is a finding of ShellCheck's: see {_wiki(name)}"
         near = self.names.nearest(name)
         return f"there is no rule `{name}`" + (f"; did you mean `{near}`?" if near else "")
 
@@ -73,12 +75,17 @@ class Catalog:
             for source in self._sources:
                 self._texts |= marshal.loads(_content(source))  # noqa: S302 - made by dfkit itself
         if name.startswith(SHELLCHECK):
-            return Documentation(f"https://www.shellcheck.net/wiki/{name[len(SHELLCHECK) :]}", "", "0.1.0", "", ())
+            return Documentation(_wiki(name), "", "0.1.0", "", ())
         fields = self._texts.get(name)
         if fields is None:
             return None
         why, gain, since, path, examples = fields
         return Documentation(why, gain, since, path, tuple([Example(*example) for example in examples]))
+
+
+def _wiki(name: str) -> str:
+    """ShellCheck's own page on one of its findings."""
+    return f"https://www.shellcheck.net/wiki/{name.lower().removeprefix(SHELLCHECK).upper()}"
 
 
 def _check_distinct(rules: Sequence[Rule]) -> None:

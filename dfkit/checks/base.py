@@ -72,7 +72,9 @@ def foreign_registry(node: Stage, at: Place) -> Iterator[Finding]:
         return
     from fnmatch import fnmatchcase
 
-    named = [(node.from_.image.span, node.image or node.from_.image.text)] if node.base is None and node.image != "scratch" else []
+    named = (
+        [(node.from_.image.span, node.image or node.from_.image.text)] if node.base is None and node.image != "scratch" else []
+    )
     for instruction in node.instructions:
         flag = instruction.flag("from") if isinstance(instruction, Copy) else None
         for reference in at.model.references(instruction) if flag is not None else ():
@@ -139,7 +141,8 @@ def undeclared_argument(node: Stage, at: Place) -> Iterator[Finding]:
         words.append(Word(flag.value_span, at.model.dockerfile.source.slice(flag.value_span)))
     for word in words:
         for variable in variables(word, at.model.dockerfile.escape):
-            if variable.operator not in ("-", ":-") and variable.name not in at.model.global_arguments:
+            has_default = variable.operator in ("-", ":-") and not at.imitates("buildkit")
+            if not has_default and variable.name not in at.model.global_arguments:
                 message = f"no ARG above the first FROM declares `{variable.name}`, so it is empty here: declare it there"
                 yield Finding(variable.span, message)
 

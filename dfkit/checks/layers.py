@@ -59,7 +59,8 @@ def _options(run: Run) -> list[tuple[str, str | None]]:
 def _commands(run: Run, model: Model) -> int:
     """How many commands a RUN has, but for those in a script that one of them runs; a guess where the script cannot be read."""
     if any(script.opaque for script in model.scripts(run)):
-        return len(re.findall("[;|&]+", run.form.text.text)) + 1 if isinstance(run.form, ShellForm) else 1
+        plain = re.sub(r""""[^"]*"|'[^']*'""", "", run.form.text.text) if isinstance(run.form, ShellForm) else ""
+        return len(re.findall("[;|&]+", plain)) + 1
     found = [command for script in model.scripts(run) for command in commands(script)]
     inner = {id(each) for command in found if command.script is not None for each in commands(command.script)}
     return sum(id(command) not in inner for command in found)

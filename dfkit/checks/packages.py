@@ -280,6 +280,8 @@ def left_behind(
         return
     if any(is_mounted(path, at.instruction, at.model) for path in paths):
         return
+    if at.imitates("hadolint") and any(_removes_by_force(command) for command in commands(node)):
+        return
     start = where(at.model, at.instruction)
     home = start.home or "/root"
     places = [path.replace("~", home, 1) for path in paths]
@@ -313,6 +315,12 @@ def left_behind(
             if any(_hides_calls(script) for script in at.model.scripts(instruction)):
                 trust = UNSAFE
     yield Finding(_asked(found), edits=edits, notes=notes, applicability=trust, severity=STYLE if soft else None)
+
+
+def _removes_by_force(command: Command) -> bool:
+    """Whether a command is `rm -rf`: hadolint takes that of any path for cleaning up."""
+    letters = "".join([word.text for word in command.arguments if re.fullmatch("-[A-Za-z]+", word.text)])
+    return command.name == "rm" and "f" in letters and "r" in letters.lower()
 
 
 def _is(command: Command, manager: str, actions: Words) -> bool:

@@ -31,7 +31,10 @@ def duplicate_name(node: Dockerfile, at: Place) -> Iterator[Finding]:
 
 @check(Stage)
 def repeated(node: Stage, at: Place, *, instruction: str) -> Iterator[Finding]:
-    """An instruction of which only the last counts is repeated in a stage. The later is marked, the fix removes the earlier."""
+    """An instruction of which only the last counts is repeated in a stage. The later is marked, the fix removes the earlier.
+
+    BuildKit marks the earlier.
+    """
     before: Instruction | None = None
     for each in node.instructions:
         if each.name != instruction:
@@ -40,7 +43,8 @@ def repeated(node: Stage, at: Place, *, instruction: str) -> Iterator[Finding]:
             source = at.model.dockerfile.source
             lines = _lines(before.span, source)
             edits = (Edit(lines, ""),) if lines is not None else ()
-            yield Finding(each.keyword.span, edits=edits, notes=(Note(before.span, "this one has no effect"),))
+            shown = before if at.imitates("buildkit") else each
+            yield Finding(shown.keyword.span, edits=edits, notes=(Note(before.span, "this one has no effect"),))
         before = each
 
 
@@ -81,7 +85,9 @@ def unknown_source(node: Copy | Run, at: Place) -> Iterator[Finding]:
             yield Finding(span, f"`{reference.text}` cannot be read from: {reference.problem}")
         elif ":" not in reference.text and "@" not in reference.text and not at.model.is_context(reference.text):
             severity = None if "/" not in reference.text and "." not in reference.text else INFO
-            message = f"no stage above is called `{reference.text}`, so an image without a tag is meant: name the stage, or the tag"
+            message = (
+                f"no stage above is called `{reference.text}`, so an image without a tag is meant: name the stage, or the tag"
+            )
             yield Finding(span, message, severity=severity)
 
 

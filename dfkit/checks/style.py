@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @check(Dockerfile)
 def keyword_casing(node: Dockerfile, at: Place) -> Iterator[Finding]:
     """A keyword is written in other letters than most: small ones or capitals, capitals if there are as many of both."""
-    keywords = [each.keyword for each in instructions(node)]
+    # BuildKit does not look into ONBUILD.
+    keywords = [each.keyword for each in (node.instructions if at.imitates("buildkit") else instructions(node))]
     small = sum(word.text.islower() for word in keywords) > sum(word.text.isupper() for word in keywords)
     for word in keywords:
         wanted = word.text.lower() if small else word.text.upper()
@@ -43,7 +44,9 @@ def as_casing(node: From, at: Place) -> Iterator[Finding]:
 @check(From, Arg)
 def description(node: From | Arg, at: Place) -> Iterator[Finding]:
     """The comment line above a named stage or an ARG does not begin with its name, so `docker build --call=outline` does not show it."""
-    names = [pair.key.text for pair in node.pairs] if isinstance(node, Arg) else [node.alias.text] if node.alias is not None else []
+    names = (
+        [pair.key.text for pair in node.pairs] if isinstance(node, Arg) else [node.alias.text] if node.alias is not None else []
+    )
     if not names or not node.comments:
         return
     comment, line = node.comments[-1], at.model.dockerfile.source.position

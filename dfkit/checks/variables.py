@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 @check(Env, Arg)
 def secret(
-    node: Env | Arg, at: Place, *, words: Words, harmless: Words, harmless_values: Words = (r"|true|false|yes|no|0|1|none|null|\.?/.*",)
+    node: Env | Arg,
+    at: Place,
+    *,
+    words: Words,
+    harmless: Words,
+    harmless_values: Words = (r"|true|false|yes|no|0|1|none|null|\.?/.*",),
 ) -> Iterator[Finding]:
     """A variable is named like a secret: the name has one of `words` (regular expressions) and none of `harmless`.
 
@@ -93,13 +98,16 @@ def used_where_set(node: Env, at: Place) -> Iterator[Finding]:
     for pair in node.pairs:
         for variable in variables(pair.value, at.model.dockerfile.escape) if pair.value is not None else ():
             setter = keys.get(variable.name)
-            if setter is None or setter is pair or variable.operator in ("-", ":-") or scope.binding(variable.name) is not None:
+            if setter is None or setter is pair or variable.operator in _DEFAULTS or scope.binding(variable.name) is not None:
                 continue
-            inherited = variable.name == "PATH" or any(each.name == variable.name for each in variables(setter.value or setter.key))
+            inherited = variable.name == "PATH" or any(
+                each.name == variable.name for each in variables(setter.value or setter.key)
+            )
             if not inherited or at.imitates("hadolint"):
                 yield Finding(variable.span, notes=(Note(setter.span, "set here, for the instructions below only"),))
 
 
+_DEFAULTS = ("-", ":-")
 _ALWAYS = ("PATH",)
 """What the builder sets if the base image does not (dockerfile2llb/convert.go, `system.DefaultPathEnv`)."""
 
@@ -109,18 +117,20 @@ def undefined(node: Instruction, at: Place) -> Iterator[Finding]:
     """A variable that no ENV and no ARG of the stage sets.
 
     Certain where the stage starts from scratch, where an ARG above the first FROM has the name, or where another name is nearly
-    the same; elsewhere the base image may set it, and nothing is said unless BuildKit is imitated.
+    the same; elsewhere the base image may set it, and nothing is said unless BuildKit is imitated, which also finds variables with a
+    default.
     """
     if at.stage is None or at.model.is_trigger(node):
         return
     scope = at.model.scope(node)
-    declared = {pair.key.text for pair in node.pairs} if isinstance(node, Arg) else set()
+    declared = {*_ALWAYS, *([pair.key.text for pair in node.pairs] if isinstance(node, Arg) else ())}
     for word in _expanded(node):
-        unset = set(scope.unset(word)) - declared - set(_ALWAYS)
-        for variable in variables(word, at.model.dockerfile.escape) if unset else ():
-            if variable.name not in unset:
+        for variable in variables(word, at.model.dockerfile.escape):
+            if variable.name in declared or scope.binding(variable.name) is not None:
                 continue
-            unset.discard(variable.name)
+            if variable.operator in _DEFAULTS and not at.imitates("buildkit"):
+                continue
+            declared.add(variable.name)
             if variable.name in at.model.global_arguments:
                 message = f"`{variable.name}` is declared above the first FROM only: repeat `ARG {variable.name}` in this stage"
                 yield Finding(variable.span, message)

@@ -18,6 +18,7 @@ COMMANDS = {
     "context": "say which files a build sends, which it does not, and why",
     "prove": "build the original and the optimized image and compare them",
     "explain": "say what a rule is about",
+    "rules": "list the rules",
     "parse": "print what a Dockerfile consists of",
     "targets": "list the stages that can be built",
     "outline": "list the arguments, secrets, ssh keys and caches of a target",

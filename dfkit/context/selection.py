@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from dfkit.model.copies import ContextRead
 
+    _Step = tuple[str, tuple[str, ...], int, bool]
+
 _MOST_LINKS = 255
 """Links followed in one source before it counts as a loop; containerd's limit, which is BuildKit's."""
 _NOTHING = Matcher(())
@@ -110,7 +112,7 @@ def select(root: str | Path, reads: Sequence[ContextRead] | None, reasons: Seque
     missing: list[str] = []
     for read in reads:
         resolver = _Resolver(os.fspath(root), read, selection)
-        resolver.follow("", [part for part in clean("/" + read.source).split("/") if part], 0)
+        resolver.resolve(read.source)
         if not resolver.found:
             missing.append(read.source)
     selection.missing = tuple(missing)
@@ -120,49 +122,52 @@ def select(root: str | Path, reads: Sequence[ContextRead] | None, reasons: Seque
 class _Resolver:
     """Finds what one source names, links resolved as if the context were the root of the file system."""
 
-    __slots__ = ("_exclude", "_parents", "_root", "_selection", "_within_glob", "found")
+    __slots__ = ("_exclude", "_left", "_parents", "_root", "_seen", "_selection", "found")
 
     def __init__(self, root: str, read: ContextRead, selection: Selection) -> None:
         self._root = root
         self._parents = read.parents
         self._selection = selection
         self._exclude = _NOTHING
-        self._within_glob = False
+        self._left: list[_Step] = []
+        self._seen: set[tuple[str, tuple[str, ...]]] = set()
         self.found = False
         if read.exclude and not read.parents:
             with suppress(BadPatternError):  # the engine refuses the instruction, with its own words
                 self._exclude = Matcher.parse(read.exclude)
 
-    def follow(self, at: str, rest: list[str], links: int) -> None:
-        """Select what the components `rest` name below `at`, a folder reached without links."""
+    def resolve(self, source: str) -> None:
+        """Select what a source names."""
+        self._go("", _parts(source), 0, False)
+        while self._left:
+            self._follow(*self._left.pop())
+
+    def _go(self, at: str, rest: tuple[str, ...], links: int, matched: bool) -> None:
+        if (at, rest) not in self._seen:
+            self._seen.add((at, rest))
+            self._left.append((at, rest, links, matched))
+
+    def _follow(self, at: str, rest: tuple[str, ...], links: int, matched: bool) -> None:
+        """Go on with the components `rest` below `at`, a path reached without links; `matched` says that a pattern led there."""
         if not rest:
             self._select(at)
             return
-        part, *rest = rest
-        if part in ("", "."):
-            self.follow(at, rest, links)
-        elif part == "..":
-            self.follow(at.rpartition("/")[0], rest, links)
-        elif not is_glob(part):
+        part, *_ = rest
+        if not is_glob(part):
             for name in dict.fromkeys((part, unescape(part))):
-                self._enter(at, name, rest, links)
+                self._enter(at, name, rest[1:], links, matched)
         elif self._parents and "**" in part:
             self.found = True
             try:
-                self._selection._add_glob(at, "/".join((part, *rest)))
+                self._selection._add_glob(at, "/".join(rest))
             except BadPatternError:
                 self._select(at)
         else:
-            self._expand(at, part, rest, links)
+            if at and not matched:  # a pattern without a match is no error, but the folder that it looks in must be there
+                self._selection._add_bare(at)
+            self._match(at, part, rest[1:], links)
 
-    def _expand(self, at: str, part: str, rest: list[str], links: int) -> None:
-        is_first, self._within_glob = not self._within_glob, True
-        if at and is_first:  # a pattern without a match is no error, but the folder that it looks in must be there
-            self._selection._add_bare(at)
-        self._match(at, part, rest, links)
-        self._within_glob = not is_first
-
-    def _match(self, at: str, part: str, rest: list[str], links: int) -> None:
+    def _match(self, at: str, part: str, rest: tuple[str, ...], links: int) -> None:
         try:
             glob = Glob.parse(part)
         except BadPatternError:
@@ -178,9 +183,9 @@ class _Resolver:
             return
         for name in names:
             if name == part or (glob and glob.match(name)):
-                self._enter(at, name, rest, links)
+                self._enter(at, name, rest, links, True)
 
-    def _enter(self, at: str, name: str, rest: list[str], links: int) -> None:
+    def _enter(self, at: str, name: str, rest: tuple[str, ...], links: int, matched: bool) -> None:
         path = f"{at}/{name}" if at else name
         try:
             target = os.readlink(os.path.join(self._root, path))
@@ -188,12 +193,18 @@ class _Resolver:
             return
         except OSError:
             if rest or os.path.lexists(os.path.join(self._root, path)):
-                self.follow(path, rest, links)
+                self._go(path, rest, links, matched)
             return
         self._select(path)
         if links < _MOST_LINKS:
-            self.follow("" if target.startswith("/") else at, [*target.split("/"), *rest], links + 1)
+            # `x/..` in a target is nothing to BuildKit, be `x` a link or not there: https://pkg.go.dev/path/filepath#Join
+            place = target if target.startswith("/") else f"/{at}/{target}"
+            self._go("", (*_parts(place), *rest), links + 1, matched)
 
     def _select(self, path: str) -> None:
         self.found = True
         self._selection._add(path, self._exclude)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in clean("/" + path).split("/") if part)

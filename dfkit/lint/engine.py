@@ -45,7 +45,7 @@ class Report:
     def position(self, diagnostic: Diagnostic) -> Position:
         """The line and column to print: the exact ones, or the line of the instruction and column 1."""
         for span in reversed(self.instructions):
-            if span.start <= diagnostic.span.start <= span.end:
+            if diagnostic.span.start in span:
                 return Position(self.source.position(span.start).line, 1)
         exact = self.source.position(diagnostic.span.start)
         return Position(exact.line, 1) if self.instructions else exact

@@ -45,17 +45,7 @@ _SHEBANGS = {"sh": "/bin/sh", "dash": "/bin/dash", "bash": "/bin/bash", "ksh": "
 _BUSYBOX = "# shellcheck shell=busybox"
 """ShellCheck knows the dialect since 0.10; an older one goes by the line above it."""
 _SH_IS = {
-    "bash": (
-        "almalinux",
-        "amazonlinux",
-        "archlinux",
-        "centos",
-        "fedora",
-        "opensuse/leap",
-        "opensuse/tumbleweed",
-        "oraclelinux",
-        "rockylinux",
-    ),
+    "bash": ("almalinux", "amazonlinux", "archlinux", "centos", "fedora", "opensuse/leap", "oraclelinux", "rockylinux"),
     "busybox": ("alpine", "busybox"),
 }
 """What `/bin/sh` is in images, by their familiar names. Others are taken for POSIX: Debian's dash lacks what ShellCheck's dash has."""

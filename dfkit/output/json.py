@@ -26,9 +26,7 @@ def render(reports: Iterable[Report], catalog: Catalog) -> str:
     """The findings as one JSON text with a line end."""
     aliases = {rule.name: rule.aliases for rule in catalog.rules}
     found = [
-        as_object(report, diagnostic, aliases.get(diagnostic.rule, ()))
-        for report in reports
-        for diagnostic in report.diagnostics
+        as_object(report, diagnostic, aliases.get(diagnostic.rule, ())) for report in reports for diagnostic in report.diagnostics
     ]
     return json.dumps(found, indent=2) + "\n"
 

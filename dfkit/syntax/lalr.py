@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit.syntax.tables import KEEP, REDUCE, load
+from dfkit.syntax.tables import KEEP, REDUCE, STAY, load, only_reduction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     Lexer = Callable[[str, int, int], re.Match[str] | None]
     Node = tuple[str, int, int, int]
-    """`(rule, start, end, number of children)`: the children stand before it. Tokens are nodes without children, under their
-    terminal's upper-case name; start and end are offsets into the text."""
+    """`(rule, start, end, number)`: the nodes below it are those before it from that number on. Tokens are under their terminal's
+    upper-case name, with nothing below; start and end are offsets into the text."""
 
 END = "$END"
 """What lark calls the end of the text."""
@@ -41,7 +41,7 @@ class Parser:
         self._table = table
         self._escape = escape
         self._tokens: dict[str, re.Pattern[str]] = {}
-        self._sure = [_only_reduction(row) for row in table["states"]]
+        self._sure = [only_reduction(row) for row in table["states"]]
         self._lexers: list[Lexer | None] = [None] * len(table["states"])
 
     def token(self, terminal: str) -> re.Pattern[str]:
@@ -76,8 +76,8 @@ class Parser:
         end = self._table["ends"][start]
         size = len(text) if size is None else size
         nodes: list[Node] = []
-        # The stack of the automaton: its states, and for each symbol above the first its offset and its number of children.
-        stack, offsets, counts = [self._table["starts"][start]], [], []
+        # The stack of the automaton: its states, and for each symbol above the first the number of nodes before it.
+        stack, firsts = [self._table["starts"][start]], []
         stop = ahead = at
         terminal = ""
         while True:
@@ -87,14 +87,14 @@ class Parser:
             argument = sure[state]
             if argument < 0:
                 if not terminal:
-                    match = (lexers[state] or self._lexer(state))(text, stop, size)
-                    if match is None:
-                        raise Mismatch(self._after_skip(text, stop, size), tuple(states[state]))
-                    if match.lastgroup:
+                    match = (lexers[state] or self._lexer(state))(text, stop, size) if stop < size else None
+                    if match and match.lastgroup:
                         terminal = match.lastgroup
                         at, ahead = match.span(terminal)
-                    else:
+                    elif match or stop == size:
                         terminal, at = END, size
+                    else:
+                        raise Mismatch(self._after_skip(text, stop, size), tuple(states[state]))
                 action = states[state].get(terminal)
                 if action is None:
                     if state == end and terminal == END:
@@ -102,41 +102,27 @@ class Parser:
                     raise Mismatch(at, tuple(states[state]))
                 kind, argument = action
                 if kind != REDUCE:
-                    stack.append(argument)
-                    offsets.append(at)
+                    if argument != STAY:
+                        stack.append(argument)
+                        firsts.append(len(nodes))
                     if kind == KEEP:
-                        nodes.append((terminal, at, ahead, 0))
-                        counts.append(1)
-                    else:
-                        counts.append(0)
+                        nodes.append((terminal, at, ahead, len(nodes)))
                     stop = ahead
                     terminal = ""
                     continue
             origin, length, made = rules[argument]
+            first = len(nodes)
             if length:
-                first, count = offsets[-length], sum(counts[-length:])
-                del stack[-length:], offsets[-length:], counts[-length:]
-            else:
-                first, count = stop, 0
+                first = firsts[-length]
+                del stack[-length:], firsts[-length:]
             if made:
-                nodes.append((made, first, stop, count))
-                count = 1
+                nodes.append((made, nodes[first][1] if first < len(nodes) else stop, stop, first))
             stack.append(gotos[stack[-1]][origin])
-            offsets.append(first)
-            counts.append(count)
+            firsts.append(first)
 
     def _after_skip(self, text: str, at: int, size: int) -> int:
         match = re.compile(self._skip).match(text, at, size)
         return match.end() if match else at
-
-
-def _only_reduction(row: dict[str, tuple[int, int]]) -> int:
-    """The one rule that every action of a state reduces, or -1."""
-    actions = set(row.values())
-    if len(actions) != 1:
-        return -1
-    kind, rule = actions.pop()
-    return rule if kind == REDUCE else -1
 
 
 _parsers: dict[tuple[str, str], Parser] = {}

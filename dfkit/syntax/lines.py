@@ -114,9 +114,10 @@ class _Scanner:
         lines = source.text.split("\n")
         if not lines[-1]:
             lines.pop()
-        for start, line in zip(starts, lines, strict=False):
-            if len(line) > LINE_LIMIT // 4 and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT:
-                self.long.append(Span(start, start + len(line)))
+        if max(map(len, lines), default=0) > LINE_LIMIT // 4:
+            for start, line in zip(starts, lines, strict=False):
+                if len(line) > LINE_LIMIT // 4 and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT:
+                    self.long.append(Span(start, start + len(line)))
         if source.text.startswith("\ufeff"):
             starts, lines[0] = [1, *starts[1:]], lines[0][1:]
         if "\r" in source.text:
@@ -157,6 +158,7 @@ class _Scanner:
         length = 0
         first = start
         blanks: list[Span] = []
+        known = False
         while True:
             last = start + len(line)
             # The escape character continues a line if it is the last one that is no blank, unless another stands before it.
@@ -168,8 +170,13 @@ class _Scanner:
                 pieces.append((length, start))
                 parts.append(line)
                 length += len(line)
-            if not goes_on or (parts and self._is_recovered(parts[0], last)):
+            if not goes_on:
                 break
+            if parts and not known:
+                known = _INSTRUCTION.match(parts[0]) is not None
+                if not known and _NEXT_INSTRUCTION.match(self.text, self._below(last)):
+                    # A line that starts no instruction goes on with one that does: it must not take that one with it.
+                    break
             for start, line in self.physical:
                 bare = line.lstrip(BLANK)
                 if not bare:
@@ -193,10 +200,6 @@ class _Scanner:
                 if heredoc.end_marker.start == heredoc.end_marker.end:
                     unterminated.append(heredoc.name)
         self.lines.append(Line(text, first, last, comments, tuple(heredocs), tuple(unterminated), tuple(blanks)))
-
-    def _is_recovered(self, first: str, end: int) -> bool:
-        """Whether a line that starts no instruction would go on with one that does: the first must not take the second with it."""
-        return not _INSTRUCTION.match(first) and _NEXT_INSTRUCTION.match(self.text, self._below(end)) is not None
 
     def _below(self, offset: int) -> int:
         """Where the line below an offset starts."""

@@ -323,8 +323,11 @@ class _Reader:
             stop -= 1
         equals = text.text.find("=", start, stop)
         if equals < 0:
-            return KeyValue(text.span(start, stop), _word(text, start, stop))
-        return KeyValue(text.span(start, stop), _word(text, start, equals), _word(text, equals + 1, stop))
+            key = _word(text, start, stop)
+            return KeyValue(key.span, key)
+        key, value = _word(text, start, equals), _word(text, equals + 1, stop)
+        span = Span(key.span.start, value.span.end) if value.text else text.span(start, stop)
+        return KeyValue(span, key, value)
 
     def _arg(self, kind: type[Arg], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         """One grammar.
 
         `states[i]` maps a terminal to `(KEEP, next state)`, `(DROP, next state)` if it is no child of a node, or `(REDUCE, rule
-        number)`; `gotos[i]` maps a rule to the next state; `rules[i]` is (name, number of symbols, name of the node made or "" to
-        hand the children up); `terminals` are (name, pattern) in the order in which a lexer must try them; `skip` is the pattern of
-        what stands between tokens.
+        number)`; the next state STAY leaves the stack as it is. `gotos[i]` maps a rule to the next state; `rules[i]` is (name,
+        number of symbols, name of the node made or "" to hand the children up); `terminals` are (name, pattern) in the order in
+        which a lexer must try them; `skip` is the pattern of what stands between tokens.
         """
 
         starts: dict[str, int]
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
         skip: str
 
 
-FORMAT = 4
+FORMAT = 6
 KEEP, DROP, REDUCE = 0, 1, 2
+STAY = -1
 STARTS = {
     "dockerfile": ["base", "exec", "words", "pairs", "names", "text", "health", "flags"],
     "word": ["word"],
@@ -89,6 +90,7 @@ def make(grammar: str, starts: list[str]) -> Table:
     known: dict[object, int] = {}
     states: list[dict[str, tuple[int, int]]] = []
     gotos: list[dict[str, int]] = []
+    entered = [""] * len(order)
     for state in order:
         actions: dict[str, tuple[int, int]] = {}
         nexts: dict[str, int] = {}
@@ -97,6 +99,7 @@ def make(grammar: str, starts: list[str]) -> Table:
                 if argument not in numbers:
                     numbers[argument] = len(order)
                     order.append(argument)
+                    entered.append(name)
                 if name in terminals:
                     actions[name] = (DROP if name in dropped else KEEP, numbers[argument])
                 else:
@@ -108,6 +111,7 @@ def make(grammar: str, starts: list[str]) -> Table:
             actions[name] = (REDUCE, known[argument])
         states.append(actions)
         gotos.append(nexts)
+    _shorten(states, gotos, rules, entered)
     ignored = set(parser.ignore_tokens)
     ordered = sorted(parser.terminals, key=lambda terminal: (-terminal.priority, -terminal.pattern.max_width, terminal.name))
     return {
@@ -119,6 +123,33 @@ def make(grammar: str, starts: list[str]) -> Table:
         "terminals": [(terminal.name, terminal.pattern.to_regexp()) for terminal in ordered if terminal.name not in ignored],
         "skip": "|".join(terminal.pattern.to_regexp() for terminal in ordered if terminal.name in ignored),
     }
+
+
+def _shorten(
+    states: list[dict[str, Action]], gotos: list[dict[str, int]], rules: list[tuple[str, int, str]], entered: list[str]
+) -> None:
+    """Join a shift with the reductions that are sure to follow it and make no node.
+
+    A state that is entered by the rule that is reduced (`list: list item`) is the state it leads back to. `entered` is the symbol
+    that leads to each state.
+    """
+    for state, row in enumerate(states):
+        for name, (kind, target) in row.items():
+            while kind != REDUCE and target != STAY and (rule := only_reduction(states[target])) >= 0:
+                origin, length, made = rules[rule]
+                if made or length > 2 or (length == 2 and origin != entered[state]):
+                    break
+                target = gotos[state][origin] if length == 1 else STAY
+            row[name] = (kind, target)
+
+
+def only_reduction(row: dict[str, Action]) -> int:
+    """The one rule that every action of a state reduces, or -1."""
+    actions = set(row.values())
+    if len(actions) != 1:
+        return -1
+    kind, rule = actions.pop()
+    return rule if kind == REDUCE else -1
 
 
 def _rule(rule: Any) -> tuple[str, int, str]:

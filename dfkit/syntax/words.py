@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from dfkit._record import record
 from dfkit.syntax import lalr
@@ -48,16 +49,21 @@ def expand(text: str, lookup: Lookup, escape: str = "\\") -> str:
     if is_plain(text, escape):
         return text
     values: list[Any] = []
-    for kind, start, end, count in _parse(text, escape):
-        below = values[len(values) - count :]
-        del values[len(values) - count :]
+    firsts: list[int] = []
+    for kind, start, end, first in _parse(text, escape):
+        count = bisect_left(firsts, first)
+        below = values[count:]
+        del values[count:], firsts[count:]
+        firsts.append(first)
         match kind:
             case "variable":
-                values.append(lookup(below[0]) or "")
+                values.append(lookup(below[1]) or "")
             case "modified":
-                name, operator, inner = below
+                _, name, operator, inner, _ = below
                 values.append(_modified(name, operator, inner, lookup))
-            case "word" | "inner" | "single" | "double":
+            case "single" | "double":
+                values.append(below[1:-1])
+            case "word" | "inner":
                 values.append(below)
             case "ESCAPED" | "ESCAPED_QUOTED":
                 values.append(text[start + 1 : end])

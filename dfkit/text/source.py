@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate
-from operator import itemgetter
+from itertools import accumulate, count
+from operator import add
 
 from dfkit._record import record
-
-_text_offset = itemgetter(0)
 
 
 @record
@@ -67,8 +65,8 @@ class Source:
     def line_starts(self) -> list[int]:
         """The offset of each line's first character; lines end with a line feed only, as BuildKit counts them."""
         if self._lines is None:
-            lengths = [len(line) + 1 for line in self.text.split("\n")]
-            self._lines = list(accumulate(lengths[:-1], initial=0))
+            *lengths, _ = map(len, self.text.split("\n"))
+            self._lines = list(map(add, accumulate(lengths, initial=0), count()))
         return self._lines
 
     def position(self, offset: int) -> Position:
@@ -102,11 +100,12 @@ class Mapped:
     at 0.
     """
 
-    __slots__ = ("pieces", "text")
+    __slots__ = ("_starts", "pieces", "text")
 
     def __init__(self, text: str, pieces: tuple[tuple[int, int], ...]) -> None:
         self.text = text
         self.pieces = pieces
+        self._starts: list[int] | None = None
 
     @classmethod
     def plain(cls, source: Source, span: Span) -> Mapped:
@@ -137,12 +136,9 @@ class Mapped:
         return Mapped(self.text[start:end], tuple(pieces))
 
     def _piece(self, at: int) -> int:
-        pieces = self.pieces
-        if len(pieces) == 1 or at < pieces[1][0]:
-            return 0
-        if at >= pieces[-1][0]:
-            return len(pieces) - 1
-        return bisect_right(pieces, at, key=_text_offset) - 1
+        if self._starts is None:
+            self._starts = [start for start, _ in self.pieces]
+        return bisect_right(self._starts, at) - 1
 
     def __len__(self) -> int:
         return len(self.text)

@@ -98,6 +98,16 @@ def test_a_link_brings_its_target(project):
     assert sent(project, "a*") == ["above", "absolute", "go.mod", "go.sum"]
 
 
+def test_a_step_up_in_a_target_undoes_the_step_before_it_whatever_that_is(project):
+    os.symlink("none/../src/in", project / "by-nothing")
+    os.symlink("web/ui", project / "ui")
+    os.symlink("ui/../docs", project / "by-link")
+    os.symlink("self/..", project / "self")
+    assert sent(project, "by-nothing") == ["by-nothing", "src", "src/in", "src/in/b.go"]
+    assert sent(project, "by-link") == ["by-link", "docs", "docs/x.md"]
+    assert "go.mod" in sent(project, "self")
+
+
 def test_a_link_below_a_source_is_only_a_link(project):
     os.symlink("../go.mod", project / "docs" / "mod")
     assert sent(project, "docs") == ["docs", "docs/mod", "docs/x.md"]
@@ -107,6 +117,19 @@ def test_a_loop_of_links_is_sent_and_nothing_else(project):
     os.symlink("b", project / "a")
     os.symlink("a", project / "b")
     assert sent(project, "a/x") == ["a", "b"]
+
+
+def test_links_that_grow_the_path_or_go_in_circles_come_to_an_end(project):
+    os.symlink("grow/x", project / "grow")
+    os.symlink("docs/../round/a/b", project / "round")
+    for number in range(300):
+        os.symlink(f"chain{number + 1}", project / f"chain{number}")
+    os.symlink("src", project / "chain300")
+    for letter, others in (("p", "q/r"), ("q", "r/p"), ("r", "p/q")):
+        os.symlink(others, project / letter)
+    assert sent(project, "grow", "round/*") == ["grow", "round"]
+    assert sent(project, "p/*/q") == ["p", "q", "r"]
+    assert "src/a.go" in sent(project, "chain100")
 
 
 def test_a_link_to_the_context_takes_everything(project):
@@ -150,24 +173,21 @@ def engine_reads(root: Path, source: str) -> set[str]:
     touched: set[str] = set()
 
     def resolve(path: str) -> str:
+        """As containerd's `fs.RootPath`, which joins a link's target to its folder by the letters."""
         at, rest, hops = "", [part for part in path.split("/") if part], 0
         while rest:
             part = rest.pop(0)
-            if part == "..":
-                at = at.rpartition("/")[0]
-                continue
             full = f"{at}/{part}".lstrip("/")
             if os.path.islink(root / full) and hops < 100:
                 hops += 1
                 touched.add(full)
-                target = os.readlink(root / full)
-                at = "" if target.startswith("/") else at
-                rest = [piece for piece in target.split("/") if piece not in ("", ".")] + rest
+                joined = clean(os.path.join("/", at, os.readlink(root / full)))
+                at, rest = "", [piece for piece in joined.split("/") if piece] + rest
             else:
                 at = full
         return at
 
-    parts = clean(source).split("/")
+    parts = [part for part in clean("/" + source).split("/") if part]
     first = next((number for number, part in enumerate(parts) if is_glob(part)), len(parts))
     base, pattern = resolve("/".join(parts[:first])), parts[first:]
     matches = [base]
@@ -209,6 +229,8 @@ def linked(tmp_path_factory):
         ("c/l2", "l"),
         ("m", "../../a"),
         ("b/m", "none"),
+        ("c/m", "none/../../a/b"),
+        ("a/m", "l/.."),
     ):
         os.symlink(target, root / link)
     return root

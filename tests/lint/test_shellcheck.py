@@ -5,13 +5,17 @@ All but the last group run the real program, which `make` installs.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from dfkit.catalog import Catalog, Selection
+from dfkit.errors import UsageError
 from dfkit.lint import process, shellcheck
 from dfkit.lint.shellcheck import ShellCheck
 from dfkit.model import Model
@@ -101,6 +105,12 @@ def test_the_message_is_shellchecks_and_the_reason_a_link():
     (report,) = reports("FROM a\nRUN echo $X\n")
     assert [each.message for each in report.diagnostics] == ["Double quote to prevent globbing and word splitting."]
     assert Catalog([]).documentation("shellcheck-SC2086").why == "https://www.shellcheck.net/wiki/SC2086"
+
+
+@pytest.mark.parametrize("name", ["SC2086", "sc2086", "shellcheck-SC2086"])
+def test_who_asks_for_a_rule_by_a_code_is_sent_to_shellchecks_page(name):
+    with pytest.raises(UsageError, match=r"https://www\.shellcheck\.net/wiki/SC2086$"):
+        Catalog([]).find(name)
 
 
 # --- what ShellCheck is told
@@ -271,12 +281,24 @@ def test_the_users_own_settings_of_shellcheck_stay_out(monkeypatch, tmp_path):
     assert codes("FROM a\nRUN echo $X\n") == {"SC2086"}
 
 
-def test_no_process_file_or_descriptor_is_left():
-    before = len(os.listdir("/dev/fd"))
+@pytest.fixture
+def none_is_left(monkeypatch):
+    """Fails if a process that is started is not ended and waited for."""
+    started = []
+    spawn = os.posix_spawn
+    monkeypatch.setattr(os, "posix_spawn", lambda *words, **options: started.append(spawn(*words, **options)) or started[-1])
+    yield
+    assert started
+    for pid in started:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+@pytest.mark.usefixtures("none_is_left")
+def test_no_process_and_no_descriptor_is_left():
+    before = set(os.listdir("/dev/fd"))
     reports(*[f"FROM a\nRUN echo {each} $X\n" for each in range(2 * shellcheck.BATCH)])
-    assert len(os.listdir("/dev/fd")) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert set(os.listdir("/dev/fd")) <= before
 
 
 # --- a missing or broken program
@@ -315,6 +337,17 @@ def test_a_missing_program_is_not_missed_where_there_is_no_script(monkeypatch, t
     reports("FROM a\nRUN echo $X\n", shellcheck=False)
 
 
+@pytest.mark.parametrize("path", ["", ".", "bin"])
+def test_a_program_in_the_linted_folder_is_not_run(program, monkeypatch, tmp_path, path):
+    program("touch ran")
+    (tmp_path / "shellcheck").write_bytes(Path(process.find()).read_bytes())
+    (tmp_path / "shellcheck").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr(sys, "executable", "")
+    assert process.find() is None
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -345,6 +378,7 @@ def test_a_program_that_is_no_program_is_said(program):
     assert "cannot be started" in said[0] or "exit code 127" in said[0]
 
 
+@pytest.mark.usefixtures("none_is_left")
 @pytest.mark.parametrize("text", ["exec sleep 60", "exec >&-; exec sleep 60"])
 def test_a_program_that_hangs_is_ended(program, text):
     program(text)
@@ -357,15 +391,51 @@ def test_a_program_that_hangs_is_ended(program, text):
     assert checker.findings(model) == []
     assert time.monotonic() - begin < 30
     assert "took more than 0.3 seconds" in said[0]
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
 
 
+@pytest.mark.usefixtures("none_is_left")
 def test_a_run_that_is_given_up_leaves_no_process(program):
     program("exec sleep 60")
     checker = ShellCheck(Settings())
     checker.submit(Model(parse("FROM a\nRUN echo $X\n")))
     checker.start()
     checker.close()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+
+
+# --- the command
+
+
+def lint(folder, *arguments, before="pass"):
+    """`dfkit lint` in a process of its own, which runs `before` first; prints the modules that it imported last."""
+    (folder / "Dockerfile").write_text("FROM scratch\nRUN echo $X\n")
+    code = f"import sys; {before}; from dfkit.cli import main; code = main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    # Without sitecustomize and .pth files, which may import anything.
+    return subprocess.run(
+        [sys.executable, "-S", "-c", f"{code}; sys.exit(code)", "lint", *arguments, str(folder / "Dockerfile")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+    )
+
+
+def test_the_command_runs_shellcheck_unless_told_not_to(tmp_path):
+    assert "[SC2086 shellcheck-SC2086]" in lint(tmp_path).stdout
+    assert "SC2086" not in lint(tmp_path, "--no-shellcheck").stdout
+    assert "SC2086" not in lint(tmp_path, "--ignore", "SC2086").stdout
+
+
+def test_the_command_says_on_standard_error_that_shellcheck_is_missing(tmp_path):
+    missing = "import os; sys.executable = '/nowhere/python'; os.environ['PATH'] = '/nowhere'"
+    done = lint(tmp_path, "-f", "json", "-t", "error", before=missing)
+    assert done.returncode == 0
+    assert isinstance(json.loads(done.stdout), list)
+    assert done.stderr.splitlines()[0].startswith("dfkit: ShellCheck was not found")
+    done = lint(tmp_path, "--no-shellcheck", "-t", "error", before=missing)
+    assert "not found" not in done.stderr
+
+
+def test_running_shellcheck_imports_nothing_heavy(tmp_path):
+    done = lint(tmp_path)
+    assert "SC2086" in done.stdout
+    heavy = {"subprocess", "tempfile", "shutil", "signal", "typing", "dataclasses", "argparse", "logging", "asyncio"}
+    assert heavy.isdisjoint(done.stderr.splitlines()[-1].split())

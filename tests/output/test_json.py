@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from dfkit import lint
 from dfkit.catalog import Catalog
 from dfkit.lint import Report
 from dfkit.output.json import render
 from dfkit.text import Diagnostic, Edit, Fix, Source, Span
+from dfkit.text.settings import Settings
 
 CATALOG = Catalog.load()
 
@@ -50,3 +54,14 @@ def test_bytes_that_are_not_text_can_be_written():
     source = Source.decode(b"RUN \xff", "f")
     bad = Diagnostic("r", "c", "error", f"`{source.text[4:]}` is wrong", Span(4, 5))
     assert render([Report(source, (bad,))], CATALOG).encode("utf-8")
+
+
+@pytest.mark.parametrize("profile", ["hadolint", "buildkit"])
+def test_a_profile_that_imitates_a_tool_prints_the_line_of_the_instruction(profile):
+    text = "FROM debian:12\nENV A=1 \\\n    API_TOKEN=x\n"
+    report = lint(text, settings=Settings(profile=profile, ignore=("DF1302",)))
+    (found,) = json.loads(render([report], CATALOG))
+    assert (found["line"], found["column"]) == (2, 1)
+    assert found["range"]["start"] == {"line": 3, "column": 5}
+    exact = [each["line"] for each in json.loads(render([lint(text)], CATALOG)) if each["rule"] == found["rule"]]
+    assert exact == [3]

@@ -46,7 +46,9 @@ def _check(shape, text):
     except LarkError:
         expected = None
     try:
-        nodes = [node if node[0].isupper() else (node[0], node[3]) for node in lalr.parser("dockerfile").parse(shape, text)]
+        nodes = lalr.parser("dockerfile").parse(shape, text)
+        *tokens, (name, _, _, first) = nodes
+        nodes = [*((*token[:3], 0) for token in tokens), (name, len(tokens) - first)]
     except lalr.Mismatch:
         nodes = None
     assert nodes == expected
@@ -71,13 +73,14 @@ def test_children_stand_in_order_inside_their_node(text):
     except lalr.Mismatch:
         return
     places = []
-    for _, start, end, count in nodes:
-        below = places[len(places) - count :]
-        del places[len(places) - count :]
-        edges = [start, *(edge for place in below for edge in place), end]
+    for number, (name, start, end, first) in enumerate(nodes):
+        assert first == number if name.isupper() else first <= number
+        below = [place for place in places if place[0] >= first]
+        places = [place for place in places if place[0] < first]
+        edges = [start, *(edge for _, *place in below for edge in place), end]
         assert edges == sorted(edges)
-        places.append((start, end))
-    assert places == [(0, len(text))]
+        places.append((first, start, end))
+    assert places == [(0, 0, len(text))]
 
 
 def test_a_node_spans_all_its_tokens():

@@ -1,0 +1,40 @@
+"""The rules there are, for `dfkit rules`.
+
+CODE     RULE              SEVERITY   FIX    WHAT
+DL3004   sudo              warning    none   sudo is not needed in a build; use USER to change the user
+"""
+
+from __future__ import annotations
+
+import json
+
+from dfkit.output.table import table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dfkit.catalog import Rule
+
+
+def render(rules: Iterable[Rule]) -> Iterator[str]:
+    """The lines for a terminal."""
+    rows = [(rule.code, rule.name, rule.severity, rule.fix, rule.summary) for rule in rules]
+    yield from table([("CODE", "RULE", "SEVERITY", "FIX", "WHAT"), *rows])
+
+
+def render_json(rules: Iterable[Rule]) -> str:
+    """One JSON text with a line end: an array of objects; `also` has the rule's names in other tools."""
+    listed = [
+        {
+            "code": rule.code,
+            "rule": rule.name,
+            "severity": rule.severity,
+            "fix": rule.fix,
+            "summary": rule.summary,
+            "tags": list(rule.tags),
+            "also": {tool: list(names) for tool, names in rule.also},
+        }
+        for rule in rules
+    ]
+    return json.dumps(listed, indent=2) + "\n"
