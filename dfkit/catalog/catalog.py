@@ -40,7 +40,7 @@ class Catalog:
         texts = []
         for folder in (None, *folders):
             hot, text = _compiled(folder)
-            rules += [Rule(*fields) for fields in marshal.loads(_content(hot))]  # noqa: S302 - made by dfkit itself
+            rules += [Rule(*fields) for fields in marshal.loads(_content(hot))]
             texts.append(text)
         if folders:
             _check_distinct(rules)
@@ -73,7 +73,7 @@ class Catalog:
         if self._texts is None:
             self._texts = {}
             for source in self._sources:
-                self._texts |= marshal.loads(_content(source))  # noqa: S302 - made by dfkit itself
+                self._texts |= marshal.loads(_content(source))
         if name.startswith(SHELLCHECK):
             return Documentation(_wiki(name), "", "0.1.0", "", ())
         fields = self._texts.get(name)

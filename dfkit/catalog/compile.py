@@ -10,7 +10,6 @@ from typing import Any
 
 from dfkit.catalog.load import load
 
-
 FORMAT = 4
 """marshal's format since Python 3.4; 3.14 writes a newer one by default, which a wheel's other readers do not know."""
 

@@ -56,7 +56,9 @@ def add_build_args(parser: argparse.ArgumentParser) -> None:
 def add_ignorefile(parser: argparse.ArgumentParser) -> None:
     """Another ignore file than the one that Docker looks for."""
     parser.add_argument(
-        "--ignorefile", metavar="FILE", help="the ignore file (default: FILE.dockerignore beside the Dockerfile, else .dockerignore)"
+        "--ignorefile",
+        metavar="FILE",
+        help="the ignore file (default: FILE.dockerignore beside the Dockerfile, else .dockerignore)",
     )
 
 

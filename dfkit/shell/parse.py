@@ -446,9 +446,7 @@ class _Reader(Expansions):
             raise Unreadable("arithmetic that tree-sitter-bash takes for subshells")
         return "subshell", "", (), (self.between("body", children),)
 
-    def _compound_statement(
-        self, node: Tree, children: list[Tree]
-    ) -> Made:
+    def _compound_statement(self, node: Tree, children: list[Tree]) -> Made:
         if children[0].type == "((":
             return "arithmetic", "", (self.expression(children[0].end_byte, children[-1].start_byte),), ()
         return "group", "", (), (self.between("body", children),)
@@ -484,9 +482,7 @@ class _Reader(Expansions):
                 self.check_gap(region[1], group.start_byte)
         return kind, self.text[variable.start_byte : variable.end_byte], words, (self.between("body", group.children),)
 
-    def _c_style_for_statement(
-        self, node: Tree, children: list[Tree]
-    ) -> Made:
+    def _c_style_for_statement(self, node: Tree, children: list[Tree]) -> Made:
         opening = next(child for child in children if child.type == "((")
         closing = next(child for child in children if child.type == "))")
         words = (self.expression(opening.end_byte, closing.start_byte),)
@@ -523,9 +519,7 @@ class _Reader(Expansions):
                 raise Unreadable(f"an operator at {token.start}")
         return tuple(words)
 
-    def _function_definition(
-        self, node: Tree, children: list[Tree]
-    ) -> Made:
+    def _function_definition(self, node: Tree, children: list[Tree]) -> Made:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         element = self.element(body)
         statement = Statement(element.span, element, "", None)

@@ -152,18 +152,36 @@ class _Scanner:
         return True
 
     def _logical(self, start: int, line: str, comments: tuple[Comment, ...]) -> None:
+        below = start
+        bare = line.rstrip(" \t")
+        if bare[-1:] != self.escape or bare[-2:-1] == self.escape:
+            text, last, blanks = Mapped(line, ((0, start),)), start + len(line), ()
+        else:
+            text, last, below, blanks = self._joined(start, line)
+        heredocs: list[Heredoc] = []
+        unterminated: list[str] = []
+        if "<<" in text.text and _MAY_HOLD_HEREDOC.match(text.text):
+            for marker, match in heredoc_markers(text.text):
+                heredoc = self._heredoc(text.span(*marker), match, below)
+                below = last = heredoc.end_marker.end
+                heredocs.append(heredoc)
+                if heredoc.end_marker.start == heredoc.end_marker.end:
+                    unterminated.append(heredoc.name)
+        self.lines.append(Line(text, start, last, comments, tuple(heredocs), tuple(unterminated), blanks))
+
+    def _joined(self, start: int, line: str) -> tuple[Mapped, int, int, tuple[Span, ...]]:
+        """A line with those that continue it: the text, the offset of its end, of the last line read, and the blank lines in it."""
         escape = self.escape
         parts: list[str] = []
         pieces: list[tuple[int, int]] = []
         length = 0
-        first = start
         blanks: list[Span] = []
         known = False
         while True:
             last = start + len(line)
             # The escape character continues a line if it is the last one that is no blank, unless another stands before it.
             bare = line.rstrip(" \t")
-            goes_on = bare.endswith(escape) and bare[-2:-1] != escape
+            goes_on = bare[-1:] == escape != bare[-2:-1]
             if goes_on:
                 line = bare[:-1]
             if line:
@@ -187,19 +205,7 @@ class _Scanner:
                     break
             else:
                 break
-        text = Mapped("".join(parts), tuple(pieces) or ((0, start),))
-        heredocs: list[Heredoc] = []
-        unterminated: list[str] = []
-        if "<<" in text.text and _MAY_HOLD_HEREDOC.match(text.text):
-            after = start
-            for marker, match in heredoc_markers(text.text):
-                heredoc = self._heredoc(text.span(*marker), match, after)
-                after = heredoc.end_marker.end
-                last = heredoc.end_marker.end
-                heredocs.append(heredoc)
-                if heredoc.end_marker.start == heredoc.end_marker.end:
-                    unterminated.append(heredoc.name)
-        self.lines.append(Line(text, first, last, comments, tuple(heredocs), tuple(unterminated), tuple(blanks)))
+        return Mapped("".join(parts), tuple(pieces) or ((0, start),)), last, start, tuple(blanks)
 
     def _below(self, offset: int) -> int:
         """Where the line below an offset starts."""

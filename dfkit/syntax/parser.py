@@ -69,7 +69,6 @@ BOOLEAN_FLAGS = ("link", "parents", "keep-git-dir", "unpack")
 REPEATABLE_FLAGS = ("mount", "exclude", "device")
 
 _HEAD = re.compile(rf"[{BLANK}]*+([^\t\v\f\r ]*+)[{BLANK}]*+")
-_FLAG_START = re.compile(r"--(?=[^\s])")
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9\-_.]*")
 _DURATION = re.compile(r"[-+]?(?:0|(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*)")
 
@@ -158,17 +157,16 @@ class _Reader:
     def _flags(self, text: Mapped, at: int, end: int) -> tuple[tuple[Flag, ...], int]:
         flags = []
         flag_token = self.grammar.token("FLAG")
-        while _FLAG_START.match(text.text, at, end):
-            match = flag_token.match(text.text, at, end)
-            assert match is not None, "a flag starts with two dashes"
+        while match := flag_token.match(text.text, at, end):
             stop = match.end()
+            if stop == at + 2:
+                at = _skip(text.text, stop, end)
+                break
             name, equals, _ = match[0][2:].partition("=")
             value_at = at + 2 + len(name) + 1
             value = self._unquoted(text.text[value_at:stop]) if equals else None
             flags.append(Flag(text.span(at, stop), self._unquoted(name), value, text.span(value_at, stop) if equals else None))
             at = _skip(text.text, stop, end)
-        if text.text.startswith("--", at) and (at + 2 >= end or text.text[at + 2] in BLANK):
-            at = _skip(text.text, at + 2, end)
         return tuple(flags), at
 
     @staticmethod
@@ -286,7 +284,7 @@ class _Reader:
         words, json = self._words(line.text, at, end)
         if len(words) < 2:
             raise SyntaxProblem(f"{kind.name} needs at least one source and a destination", at, end)
-        if any(heredoc.marker == words[-1].span for heredoc in line.heredocs):
+        if line.heredocs and any(heredoc.marker == words[-1].span for heredoc in line.heredocs):
             self.problem(words[-1].span, f"a heredoc cannot be the destination of {kind.name}: add a path after it")
         return kind(*head, words[:-1], words[-1], json)
 
@@ -319,8 +317,8 @@ class _Reader:
     _env = _label = _pairs
 
     def _key_value(self, text: Mapped, start: int, stop: int) -> KeyValue:
-        if text.text[stop - 1] == self.escape and text.text[start:stop].count(self.escape) % 2 == 1 and stop == len(text.text):
-            stop -= 1
+        if stop == len(text.text) and (stop - len(text.text.rstrip(self.escape))) % 2:
+            stop -= 1  # an escape that has nothing to escape, at the end of the line, is dropped
         equals = text.text.find("=", start, stop)
         if equals < 0:
             key = _word(text, start, stop)

@@ -129,6 +129,8 @@ class Mapped:
 
     def slice(self, start: int, end: int) -> Mapped:
         """A part of the text with its own map."""
+        if len(self.pieces) == 1:
+            return Mapped(self.text[start:end], ((0, self.pieces[0][1] + start),))
         first, last = self._piece(start), self._piece(end - 1 if end > start else start)
         text, source = self.pieces[first]
         pieces = [(0, source + start - text)]

@@ -36,7 +36,9 @@ def prepared(folder, engine, **kwargs):
 
 
 def test_the_command_builds_and_prints_the_id_last(folder, engine):
-    done = command("build", ".", "-t", "dfkit-test/command:1", "--progress", "plain", "--report", "r.json", "--iidfile", "id", cwd=folder)
+    done = command(
+        "build", ".", "-t", "dfkit-test/command:1", "--progress", "plain", "--report", "r.json", "--iidfile", "id", cwd=folder
+    )
     assert done.returncode == 0, done.stderr
     image = done.stdout.strip()
     try:
@@ -66,7 +68,9 @@ def test_findings_stop_the_build_only_if_asked(folder):
 def test_an_optimized_text_that_does_not_build_is_a_fault_and_the_original_is_built(folder, engine):
     ready = replace(prepared(folder, engine), text="FROM busybox\nRUN exit 9\n")
     said = []
-    report = build(ready, BuildRequest(), engine, on_event=lambda _: None, on_fault=lambda sentence, error: said.append((sentence, error)))
+    report = build(
+        ready, BuildRequest(), engine, on_event=lambda _: None, on_fault=lambda sentence, error: said.append((sentence, error))
+    )
     try:
         ((sentence, error),) = said
         assert "original is built" in sentence

@@ -61,7 +61,7 @@ def test_commands_that_change_the_shell(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["apt-get update", "A=1 make", "env A=1 make", "sudo cd x", "a > f", "command -v cd", "a $(cd x)", "a $((x == 1))", "[ a ]"]
+    ["apt-get update", "A=1 make", "env A=1 make", "sudo cd x", "a > f", "command -v cd", "a $(cd x)", "a $((x == 1))", "[ a ]"],
 )
 def test_commands_that_do_not(text: str) -> None:
     assert not changes_state(first(text))
@@ -134,6 +134,6 @@ def test_no_process_state() -> None:
 
 
 def test_opaque_parts_are_found_at_any_depth() -> None:
-    assert has_opaque_part(read("a && (b $(sh -c \"$c\"))"))
+    assert has_opaque_part(read('a && (b $(sh -c "$c"))'))
     assert has_opaque_part(read("python3 <<E\nE\n"))
     assert not has_opaque_part(read("sh -c 'a'"))

@@ -194,11 +194,11 @@ def test_a_script_in_an_argument_is_nested(text: str, words: list[str]) -> None:
 def test_escapes_in_nested_quotes_are_inside_the_span() -> None:
     text = r'RUN bash -ec "a \"b c\" \$x"'
     assert sources(text)[-3:] == ["a", r"\"b c\"", r"\$x"]
-    text = r'''RUN ["sh", "-c", "bash -c \"a 'b c'\" d"]'''
+    text = r"""RUN ["sh", "-c", "bash -c \"a 'b c'\" d"]"""
     assert sources(text)[-2:] == ["a", "'b c'"]
 
 
-@pytest.mark.parametrize("text", ['sh -c "a $b"', "sh -c $x", "bash -c \"$(cat x)\""])
+@pytest.mark.parametrize("text", ['sh -c "a $b"', "sh -c $x", 'bash -c "$(cat x)"'])
 def test_a_script_that_is_not_literal_is_opaque(text: str) -> None:
     outer = next(commands(one(f"RUN {text}")))
     assert outer.script is not None

@@ -60,7 +60,9 @@ def test_a_package_of_the_base_may_not_go():
 
 
 def test_a_changed_program_is_no_removed_one():
-    assert differences(set(), {"/usr/bin/gcc": Entry("file", sha256="other", stable_sha256="other")}) == [("content", "/usr/bin/gcc")]
+    assert differences(set(), {"/usr/bin/gcc": Entry("file", sha256="other", stable_sha256="other")}) == [
+        ("content", "/usr/bin/gcc")
+    ]
 
 
 def test_a_file_that_no_package_brought_is_missed():
