@@ -153,9 +153,10 @@ class _Scanner:
 
     def _logical(self, start: int, line: str, comments: tuple[Comment, ...]) -> None:
         below = start
+        blanks: tuple[Span, ...] = ()
         bare = line.rstrip(" \t")
         if bare[-1:] != self.escape or bare[-2:-1] == self.escape:
-            text, last, blanks = Mapped(line, ((0, start),)), start + len(line), ()
+            text, last = Mapped(line, ((0, start),)), start + len(line)
         else:
             text, last, below, blanks = self._joined(start, line)
         heredocs: list[Heredoc] = []
