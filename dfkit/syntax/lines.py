@@ -55,8 +55,6 @@ class Line:
     heredocs: tuple[Heredoc, ...]
     open_heredocs: tuple[str, ...]
     """Names of heredocs that no line ends."""
-    blank_continuations: tuple[Span, ...]
-    """Blank lines inside the continuation; BuildKit warns about them (NoEmptyContinuation)."""
 
 
 @record
@@ -153,12 +151,11 @@ class _Scanner:
 
     def _logical(self, start: int, line: str, comments: tuple[Comment, ...]) -> None:
         below = start
-        blanks: tuple[Span, ...] = ()
         bare = line.rstrip(" \t")
         if bare[-1:] != self.escape or bare[-2:-1] == self.escape:
             text, last = Mapped(line, ((0, start),)), start + len(line)
         else:
-            text, last, below, blanks = self._joined(start, line)
+            text, last, below = self._joined(start, line)
         heredocs: list[Heredoc] = []
         unterminated: list[str] = []
         if "<<" in text.text and _MAY_HOLD_HEREDOC.match(text.text):
@@ -168,15 +165,14 @@ class _Scanner:
                 heredocs.append(heredoc)
                 if heredoc.end_marker.start == heredoc.end_marker.end:
                     unterminated.append(heredoc.name)
-        self.lines.append(Line(text, start, last, comments, tuple(heredocs), tuple(unterminated), blanks))
+        self.lines.append(Line(text, start, last, comments, tuple(heredocs), tuple(unterminated)))
 
-    def _joined(self, start: int, line: str) -> tuple[Mapped, int, int, tuple[Span, ...]]:
-        """A line with those that continue it: the text, the offset of its end, of the last line read, and the blank lines in it."""
+    def _joined(self, start: int, line: str) -> tuple[Mapped, int, int]:
+        """A line with those that continue it: the text, the offset of its end, and that of the last line read."""
         escape = self.escape
         parts: list[str] = []
         pieces: list[tuple[int, int]] = []
         length = 0
-        blanks: list[Span] = []
         known = False
         while True:
             last = start + len(line)
@@ -198,15 +194,13 @@ class _Scanner:
                     break
             for start, line in self.physical:
                 bare = line.lstrip(BLANK)
-                if not bare:
-                    blanks.append(Span(start, start + len(line)))
-                elif bare[0] == "#":
+                if bare[:1] == "#":
                     self._comment(start + len(line) - len(bare), bare)
-                else:
+                elif bare:
                     break
             else:
                 break
-        return Mapped("".join(parts), tuple(pieces) or ((0, start),)), last, start, tuple(blanks)
+        return Mapped("".join(parts), tuple(pieces) or ((0, start),)), last, start
 
     def _below(self, offset: int) -> int:
         """Where the line below an offset starts."""

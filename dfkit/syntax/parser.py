@@ -219,16 +219,13 @@ class _Reader:
 
     # --- argument shapes
 
-    def _parse(self, shape: str, text: Mapped, at: int, end: int) -> tuple[str, list[lalr.Node]]:
-        tokens = self.grammar.parse(shape, text.text, at, end)
-        return tokens.pop()[0], tokens
+    def _tokens(self, shape: str, text: Mapped, at: int, end: int) -> list[lalr.Node]:
+        return self.grammar.parse(shape, text.text, at, end)[:-1]
 
     def _exec(self, text: Mapped, at: int, end: int) -> ExecForm | None:
         """The exec form, or None where the text is for the shell."""
-        if not text.text.startswith("[", at):
-            return None
         try:
-            _, tokens = self._parse("exec", text, at, end)
+            tokens = self._tokens("exec", text, at, end)
         except lalr.Mismatch:
             if _is_json_list(text.text[at:end]):
                 raise SyntaxProblem("an exec form may hold nothing but strings in double quotes", at, end) from None
@@ -239,26 +236,25 @@ class _Reader:
         return ExecForm(text.span(at, end), tuple(items))
 
     def _form(self, text: Mapped, at: int, end: int) -> ExecForm | ShellForm:
-        return self._exec(text, at, end) or ShellForm(text.span(at, end), text.slice(at, end))
+        form = self._exec(text, at, end) if text.text.startswith("[", at) else None
+        return form or ShellForm(text.span(at, end), text.slice(at, end))
 
-    def _words(self, text: Mapped, at: int, end: int) -> tuple[tuple[Word, ...], bool]:
-        form = self._exec(text, at, end)
+    def _list(self, text: Mapped, at: int, end: int) -> tuple[tuple[Word, ...], bool]:
+        form = self._exec(text, at, end) if text.text.startswith("[", at) else None
         if form is not None:
             return tuple([Word(item.span, item.value) for item in form.items]), True
         if at >= end:
             return (), False
-        _, tokens = self._parse("words", text, at, end)
-        return tuple([_word(text, start, stop) for _, start, stop, _ in tokens]), False
+        return _words(text, self._tokens("words", text, at, end)), False
 
     # --- instructions
 
     def _from(self, kind: type[From], head: Head, line: Line, at: int, end: int) -> Instruction:
         text = line.text
         try:
-            _, tokens = self._parse("base", text, at, end)
+            words = _words(text, self._tokens("base", text, at, end))
         except lalr.Mismatch:
             raise SyntaxProblem("FROM takes an image, and `AS name` if the stage has one", min(at, end), end) from None
-        words = [_word(text, start, stop) for _, start, stop, _ in tokens]
         as_keyword, alias = (words[1], words[2]) if len(words) == 3 else (None, None)
         if alias is not None and not _STAGE_NAME.fullmatch(alias.text.lower()):
             self.problem(alias.span, f"`{alias.text}` cannot name a stage: use a letter, then letters, digits, `-`, `_` or `.`")
@@ -281,7 +277,7 @@ class _Reader:
         return kind(*head, form)
 
     def _transfer(self, kind: type[Copy], head: Head, line: Line, at: int, end: int) -> Instruction:
-        words, json = self._words(line.text, at, end)
+        words, json = self._list(line.text, at, end)
         if len(words) < 2:
             raise SyntaxProblem(f"{kind.name} needs at least one source and a destination", at, end)
         if line.heredocs and any(heredoc.marker == words[-1].span for heredoc in line.heredocs):
@@ -295,7 +291,7 @@ class _Reader:
         if at >= end:
             raise SyntaxProblem(f"{kind.name} needs at least one `key=value`", at, end)
         try:
-            form, tokens = self._parse("pairs", text, at, end)
+            *tokens, (form, _, _, _) = self.grammar.parse("pairs", text.text, at, end)
         except lalr.Mismatch as mismatch:
             stop = mismatch.offset
             while stop < end and text.text[stop] not in BLANK:
@@ -330,7 +326,7 @@ class _Reader:
     def _arg(self, kind: type[Arg], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem("ARG needs a name", at, end)
-        _, tokens = self._parse("names", line.text, at, end)
+        tokens = self._tokens("names", line.text, at, end)
         pairs = tuple([self._key_value(line.text, start, stop) for _, start, stop, _ in tokens])
         for pair in pairs:
             if not pair.key.text:
@@ -338,7 +334,7 @@ class _Reader:
         return kind(*head, pairs, False)
 
     def _volume(self, kind: type[Volume], head: Head, line: Line, at: int, end: int) -> Instruction:
-        words, json = self._words(line.text, at, end)
+        words, json = self._list(line.text, at, end)
         if not words:
             raise SyntaxProblem("VOLUME needs at least one path", at, end)
         for word in words:
@@ -349,8 +345,7 @@ class _Reader:
     def _expose(self, kind: type[Expose], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem("EXPOSE needs at least one port", at, end)
-        _, tokens = self._parse("words", line.text, at, end)
-        return kind(*head, tuple([_word(line.text, start, stop) for _, start, stop, _ in tokens]), False)
+        return kind(*head, _words(line.text, self._tokens("words", line.text, at, end)), False)
 
     def _value(self, kind: type[User], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
@@ -363,7 +358,7 @@ class _Reader:
         text = line.text
         if at >= end:
             raise SyntaxProblem("HEALTHCHECK needs `CMD command` or `NONE`", at, end)
-        _, tokens = self._parse("health", text, at, end)
+        tokens = self._tokens("health", text, at, end)
         _, start, stop, _ = tokens[0]
         word = _word(text, start, stop)
         form = self._form(text, tokens[1][1], end) if len(tokens) > 1 else None
@@ -412,6 +407,13 @@ def _skip(text: str, at: int, end: int) -> int:
     while at < end and text[at] in BLANK:
         at += 1
     return at
+
+
+def _words(text: Mapped, tokens: list[lalr.Node]) -> tuple[Word, ...]:
+    if len(text.pieces) > 1:
+        return tuple([_word(text, start, stop) for _, start, stop, _ in tokens])
+    shift = text.pieces[0][1]
+    return tuple([Word(Span(start + shift, stop + shift), text.text[start:stop]) for _, start, stop, _ in tokens])
 
 
 def _word(text: Mapped, start: int, stop: int) -> Word:
