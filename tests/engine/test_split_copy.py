@@ -28,7 +28,7 @@ NODE = {
     "public/index.html": "<p>",
 }
 PYTHON = {"requirements.txt": "-r base/six.txt\n", "base/six.txt": "six==1.16.0\n", "base/note": "1", "app.py": "print(1)\n"}
-RUBY = {"Gemfile": "source 'https://rubygems.org'\ngem 'rake'\n", "lib/a.rb": "1"}
+RUBY = {"Gemfile": "source 'https://gems.example'\ngem 'rake'\n", "lib/a.rb": "1"}
 SPLITS = {
     "npm": ("FROM node:20\nWORKDIR /usr/src/app\nCOPY . .\nRUN npm install --production\nCMD npm start\n", NODE, "src/a.js"),
     "npm as a user": (

@@ -18,7 +18,7 @@ from dfkit.text import Source, apply
 PACKAGE = json.dumps({"name": "a", "scripts": {"start": "node a.js"}, "dependencies": {"express": "^4.0.0"}})
 NODE = {"package.json": PACKAGE, "a.js": "1"}
 PYTHON = {"requirements.txt": "flask==2.0  # web\ngunicorn>=20,<22\n", "app.py": "1"}
-RUBY = {"Gemfile": 'source "https://rubygems.org"\n\ngem "rack", "~> 2.0", require: false\n', "a.rb": "1"}
+RUBY = {"Gemfile": 'source "https://gems.example"\n\ngem "rack", "~> 2.0", require: false\n', "a.rb": "1"}
 GO = {
     "go.mod": "module a\n\ngo 1.21\n\nrequire b.org/c v1.2.0\n",
     "go.sum": "b.org/c v1.2.0 h1:x=\nb.org/c v1.2.0/go.mod h1:y=\n",
