@@ -252,6 +252,8 @@ def test_two_thousand_small_files_arrive(sync, files, tmp_path):
 def test_a_file_that_is_written_during_the_build_is_one_sentence_and_the_next_build_is_whole(sync, files, tmp_path):
     for number in range(300):
         (tmp_path / f"other{number}").write_text(str(number))
+    # Large, so that it cannot be sent between two writes.
+    (tmp_path / "log").write_bytes(bytes(60 << 20))
     stop = threading.Event()
 
     def write():
