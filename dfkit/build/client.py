@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 import queue
-import re
 import secrets
 import threading
 import time
@@ -15,7 +14,7 @@ from contextlib import suppress
 
 from dfkit._record import replace
 from dfkit.build.engine import trouble
-from dfkit.build.events import BuildResult, BuildWarning, ImageBuilt, SolveFailed
+from dfkit.build.events import BuildWarning, SolveFailed
 from dfkit.build.request import Folders, ignored, query
 from dfkit.errors import BuildFailed, NoEngine
 
@@ -25,23 +24,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dfkit.build.buildkit.session import Session
-    from dfkit.build.buildkit.trace import Trace
     from dfkit.build.engine import Engine
-    from dfkit.build.events import Event, Step
+    from dfkit.build.events import BuildResult, Event
+    from dfkit.build.outcome import Outcome
     from dfkit.build.request import BuildRequest
 
 _LONGEST_MESSAGE = 64 << 20
 """Bytes of one line of the engine's answer; far more than any trace message has."""
-_LONGEST_NAME = 120
-"""Characters of a step's name in a message."""
 _CANCEL_SECONDS = 10
 _HANG_UP_SECONDS = 5
-
-_PREFIX = re.compile(
-    r"(?:failed to solve(?: with frontend [\w.]+)?|failed to create LLB definition|failed to build LLB"
-    r"|rpc error: code = \w+ desc =):? "
-)
-"""The layers of BuildKit's own calls, which its errors name before what went wrong."""
 
 
 def build(
@@ -64,14 +55,14 @@ def build(
     """
     from dfkit.build.buildkit.auth import Auth
     from dfkit.build.buildkit.filesync import FileSync
-    from dfkit.build.buildkit.session import Session
-    from dfkit.build.buildkit.trace import Trace
+    from dfkit.build.buildkit.session import Session, through_engine
+    from dfkit.build.outcome import Outcome
 
     if not engine.has_buildkit:
         raise NoEngine(f"{engine.name} at {engine.host} has no BuildKit: dfkit builds with Docker 18.09 or newer")
     began = time.monotonic()
     told: deque[str] = deque(f"{engine.name} ignores {flag}" for flag in ignored(request, engine.api_version))
-    outcome = _Outcome(Trace())
+    outcome = Outcome()
     request = replace(request, build_args={**engine.proxy_args(), **request.build_args})
     services, shared_key = [Auth(warn=told.append).handlers()], ""
     tar: Iterable[bytes] | None = None
@@ -83,7 +74,7 @@ def build(
         shared_key = files.shared_key()
     else:
         tar = context
-    session = Session(engine.api, *services, shared_key=shared_key)
+    session = Session(through_engine(engine.api), *services, shared_key=shared_key)
     _open(session, engine)
     try:
         answer = _Answer(engine, request, tar, session.id)
@@ -91,7 +82,7 @@ def build(
             for line in answer.lines():
                 while told:
                     on_event(outcome.warn(BuildWarning(told.popleft())))
-                for event in outcome.read(line):
+                for event in _read(line, outcome):
                     on_event(event)
         except KeyboardInterrupt:
             answer.cancel()
@@ -122,52 +113,22 @@ def _open(session: Session, engine: Engine) -> None:
         raise trouble(error, engine.host, "open a session") from None
 
 
-class _Outcome:
-    """What the lines of the engine's answer come to."""
+def _read(line: bytes, outcome: Outcome) -> Iterator[Event]:
+    """The events of one line of the engine's answer. Raises `BuildFailed` for what is no answer of a build.
 
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-        self._image_id: str | None = None
-        self._error: str | None = None
-        self._warnings: list[BuildWarning] = []
-
-    def warn(self, warning: BuildWarning) -> BuildWarning:
-        self._warnings.append(warning)
-        return warning
-
-    def read(self, line: bytes) -> Iterator[Event]:
-        """The events of one line of the answer. Raises `BuildFailed` for what is no answer of a build."""
-        try:
-            message = json.loads(line)
-            aux = message.get("aux")
-            if message.get("id") == "moby.buildkit.trace":
-                for event in self._trace.read(base64.b64decode(aux)):
-                    yield self.warn(event) if isinstance(event, BuildWarning) else event
-            elif message.get("id") == "moby.image.id":
-                image_id = self._image_id = aux["ID"]
-                yield ImageBuilt(image_id)
-            elif "errorDetail" in message or "error" in message:
-                self._error = (message.get("errorDetail") or {}).get("message") or message.get("error") or "unknown error"
-        except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
-            raise BuildFailed(f"the engine's answer cannot be read ({type(error).__name__}: {error})") from None
-
-    def result(self, seconds: float) -> BuildResult:
-        """What the build came to. The HTTP status says nothing: it was sent before the build began. Raises `SolveFailed`."""
-        steps = self._trace.steps()
-        if self._error is not None or self._image_id is None:
-            reason = _PREFIX.sub("", self._error or "the engine ended the build without an image and without an error")
-            step = self._trace.failed() if self._error else None
-            raise SolveFailed(_sentence(reason, step), reason=reason, step=step, steps=steps)
-        return BuildResult(self._image_id, steps, tuple(self._warnings), seconds)
-
-
-def _sentence(reason: str, step: Step | None) -> str:
-    if step is None:
-        return f"the build failed: {reason}"
-    name = step.name if len(step.name) <= _LONGEST_NAME else f"{step.name[:_LONGEST_NAME]}…"
-    if step.exit_code is not None:
-        return f"the step {name} failed with exit code {step.exit_code}"
-    return f"the step {name} failed: {step.error}"
+    The HTTP status says nothing of how the build ends: it was sent before the build began.
+    """
+    try:
+        message = json.loads(line)
+        aux = message.get("aux")
+        if message.get("id") == "moby.buildkit.trace":
+            yield from outcome.trace(base64.b64decode(aux))
+        elif message.get("id") == "moby.image.id":
+            yield outcome.image(aux["ID"])
+        elif "errorDetail" in message or "error" in message:
+            outcome.fail((message.get("errorDetail") or {}).get("message") or message.get("error") or "unknown error")
+    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
+        raise BuildFailed(f"the engine's answer cannot be read ({type(error).__name__}: {error})") from None
 
 
 class _Answer:

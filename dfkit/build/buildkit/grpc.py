@@ -1,11 +1,11 @@
-"""A gRPC server over one connection that is already open.
+"""gRPC over one connection that is already open: the server here, the client in `channel`.
 
 BuildKit's session turns HTTP around: the engine, which accepted the connection, is the client. So the transport is given and
 there is nothing to listen on, which no gRPC library for Python offers without its own sockets.
 
-One thread owns the connection and the HTTP/2 state (`h2`); each call runs its handler in a thread of its own. A handler only
-puts bytes into its call's queue and takes bytes out of it, so a message is never mixed with another one of its stream and a
-handler may simply block. What a peer can make this side hold is bounded: streams, header lists, bytes received but not taken
+One thread owns the connection and the HTTP/2 state (`h2`); each call that is served runs its handler in a thread of its own. Those
+threads only put bytes into a call's queue and take bytes out of it, so a message is never mixed with another one of its stream
+and they may simply block. What a peer can make this side hold is bounded: streams, header lists, bytes received but not taken
 (the HTTP/2 windows), bytes of one message, and bytes to send (reading stops while the peer does not take what is sent).
 
 Protocol: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
@@ -30,6 +30,9 @@ from h2.settings import SettingCodes, Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from h2.events import Event
 
     from dfkit.build.buildkit.transport import Transport
 
@@ -67,25 +70,28 @@ class GoneError(Exception):
 
 
 class Call:
-    """One call, as its handler sees it. `metadata` are the request's headers, names in lower case."""
+    """One call, as those see it that serve or make it. `metadata` are the request's headers, names in lower case."""
 
-    def __init__(self, server: Server, stream: int, path: str, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, connection: Connection, stream: int, path: str, metadata: tuple[tuple[str, str], ...]) -> None:
         self.path = path
         self.metadata = metadata
-        self._server = server
+        self._connection = connection
         self._stream = stream
-        self._changed = threading.Condition(server._lock)
+        self._changed = threading.Condition(connection._lock)
         self._received: deque[tuple[bytes, int]] = deque()  # data, and what it counts for in flow control
         self._taken = 0  # bytes to give back to the peer's window
         self._ended = False  # the peer sends no more
         self._gone = False
-        self._rest = bytearray()  # the handler's own: the start of a message
+        self._rest = bytearray()  # the receiver's own: the start of a message
         self._unsent = bytearray()
-        self._answering = False  # response headers are out
+        self._begun = False  # this side's headers are out
         self._status: StatusError | None = None
 
-    def receive(self, largest: int = LARGEST_MESSAGE) -> bytes | None:
-        """The peer's next message, None after its last. Raises `StatusError` for a larger or compressed one, and `GoneError`."""
+    def receive(self, largest: int = LARGEST_MESSAGE, seconds: float | None = None) -> bytes | None:
+        """The peer's next message, None after its last. Raises `StatusError` for a larger or compressed one, and `GoneError`.
+
+        Raises `TimeoutError` if nothing at all comes for that many seconds.
+        """
         while True:
             if len(self._rest) >= 5:
                 size = int.from_bytes(self._rest[1:5], "big")
@@ -98,7 +104,8 @@ class Call:
                     del self._rest[: 5 + size]
                     return message
             with self._changed:
-                self._changed.wait_for(lambda: self._received or self._ended or self._gone)
+                if not self._changed.wait_for(lambda: self._received or self._ended or self._gone, seconds):
+                    raise TimeoutError(f"no answer to {self.path}")
                 if self._gone:
                     raise GoneError
                 if not self._received:
@@ -107,7 +114,7 @@ class Call:
                     return None
                 data, counted = self._received.popleft()
                 self._taken += counted
-            self._server._touch(self)
+            self._connection._touch(self)
             self._rest += data
 
     @property
@@ -129,7 +136,7 @@ class Call:
                 raise GoneError
             for message in messages:
                 self._unsent += b"\0" + len(message).to_bytes(4, "big") + message
-        self._server._touch(self)
+        self._connection._touch(self)
 
 
 def unary(function: Callable[[bytes], bytes]) -> Handler:
@@ -144,32 +151,31 @@ def unary(function: Callable[[bytes], bytes]) -> Handler:
     return handler
 
 
-class Server:
-    """Answers the calls that come over a transport, from `start` until `close` or until the peer ends the connection."""
+class Connection:
+    """One side of an HTTP/2 connection and the thread that owns it, from `start` until `close` or until the peer ends it."""
 
-    def __init__(self, transport: Transport, handlers: Mapping[str, Handler]) -> None:
-        """`handlers`: by path, `/package.Service/Method`."""
+    def __init__(self, transport: Transport, *, client: bool, name: str) -> None:
+        """`name` is the thread's."""
         self._transport = transport
-        self._handlers = handlers
         self._lock = threading.Lock()
-        self._calls: dict[int, Call] = {}
-        self._touched: set[Call] = set()
-        self._running = 0
+        self._calls: dict[int, Any] = {}  # by stream; the kind of call that the side makes of them
+        self._touched: set[Any] = set()
         self._closing = False
         self._out = bytearray()
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name="dfkit-session", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.error: Exception | None = None
         """What broke the connection, if something did."""
-        self._http = H2Connection(H2Configuration(client_side=False, header_encoding=None))
+        self._http = H2Connection(H2Configuration(client_side=client, header_encoding=None))
         self._http.local_settings = Settings(
-            client=False,
+            client=client,
             initial_values={
                 SettingCodes.MAX_CONCURRENT_STREAMS: _STREAMS,
                 SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
                 SettingCodes.MAX_HEADER_LIST_SIZE: _HEADER_LIST,
+                **({SettingCodes.ENABLE_PUSH: 0} if client else {}),
             },
         )
 
@@ -178,7 +184,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """End the connection and its thread. Handlers that wait get `GoneError`; one that is busy elsewhere is not waited for."""
+        """End the connection and its thread. Those that wait for it get `GoneError`; one that is busy elsewhere is not waited for."""
         self._closing = True
         self._wake()
         if self._thread.ident is not None:
@@ -194,11 +200,15 @@ class Server:
                 self.error = error
         finally:
             with self._lock:
-                for call in self._calls.values():
-                    call._gone = True
-                    call._changed.notify_all()
-                self._calls.clear()
+                self._lost()
             self._transport.close()
+
+    def _lost(self) -> None:
+        """The connection is over. Needs the lock."""
+        for call in self._calls.values():
+            call._gone = True
+            call._changed.notify_all()
+        self._calls.clear()
 
     def _serve(self) -> None:
         http = self._http
@@ -230,29 +240,15 @@ class Server:
         if not data:
             return False
         for event in self._http.receive_data(data):
-            if isinstance(event, RequestReceived):
-                self._begin(event.stream_id, event.headers)
-            elif isinstance(event, DataReceived):
-                self._data(event.stream_id, event.data, event.flow_controlled_length)
-            elif isinstance(event, StreamEnded | StreamReset):
-                self._ended(event.stream_id, gone=isinstance(event, StreamReset))
+            self._take(event)
         return True
 
-    def _begin(self, stream: int, headers: list[tuple[bytes, bytes]]) -> None:
-        metadata = tuple((name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in headers)
-        path = dict(metadata).get(":path", "")
-        call = Call(self, stream, path, metadata)
-        handler = self._handlers.get(path)
-        with self._lock:
-            self._calls[stream] = call
-            busy = self._running >= _HANDLERS
-            self._running += handler is not None and not busy
-        if handler is None:
-            self._finish(call, StatusError(UNIMPLEMENTED, f"unknown method {path}"))
-        elif busy:
-            self._finish(call, StatusError(RESOURCE_EXHAUSTED, "too many calls at once"))
-        else:
-            threading.Thread(target=self._handle, args=(call, handler), name=f"dfkit-session{path}", daemon=True).start()
+    def _take(self, event: Event) -> None:
+        """Act on what the peer did."""
+        if isinstance(event, DataReceived):
+            self._data(event.stream_id, event.data, event.flow_controlled_length)
+        elif isinstance(event, StreamEnded | StreamReset):
+            self._ended(event.stream_id, gone=isinstance(event, StreamReset))
 
     def _data(self, stream: int, data: bytes, counted: int) -> None:
         with self._lock:
@@ -295,9 +291,9 @@ class Server:
         """Send what a call's window allows; True when the call has ended."""
         http, stream = self._http, call._stream
         while call._unsent and len(self._out) < _UNSENT:
-            if not call._answering:
-                http.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
-                call._answering = True
+            if not call._begun:
+                self._head(call)
+                call._begun = True
             room = min(http.local_flow_control_window(stream), http.max_outbound_frame_size)
             if room <= 0:
                 break
@@ -305,20 +301,18 @@ class Server:
             del call._unsent[:room]
             call._changed.notify_all()
             self._out += http.data_to_send()
-        if call._status is None or call._unsent:
-            return False
-        trailers = [("grpc-status", str(call._status.code))]
-        if call._status.message:
-            trailers.append(("grpc-message", quote(call._status.message, safe=_PRINTABLE)))
-        if not call._answering:
-            trailers[:0] = [(":status", "200"), ("content-type", "application/grpc")]
-        http.send_headers(stream, trailers, end_stream=True)
-        if not call._ended:
-            http.reset_stream(stream, ErrorCodes.NO_ERROR)
-        return True
+        return not call._unsent and self._finished(call)
+
+    def _head(self, call: Call) -> None:
+        """Send this side's headers. Needs the lock, as the next."""
+        raise NotImplementedError
+
+    def _finished(self, call: Call) -> bool:
+        """Whether the call is over; this side's last word is said when there is nothing else left to send."""
+        raise NotImplementedError
 
     def _drop(self, call: Call) -> None:
-        """Forget a call; its handler, if it still runs, gets `GoneError`. Needs the lock."""
+        """Forget a call; who still waits for it gets `GoneError`. Needs the lock."""
         self._calls.pop(call._stream, None)
         call._gone = True
         self._discard(call)
@@ -332,6 +326,68 @@ class Server:
                 pass
         except BlockingIOError:
             pass
+
+    def _discard(self, call: Call) -> None:
+        """Count what nobody will read as taken. Needs the lock."""
+        call._taken += sum(counted for _, counted in call._received)
+        call._received.clear()
+
+    def _touch(self, call: Call) -> None:
+        with self._lock:
+            self._touched.add(call)
+        self._wake()
+
+    def _wake(self) -> None:
+        with suppress(OSError):  # a wake-up is under way already, or the server is closed
+            self._wake_out.send(b"\0")
+
+
+class Server(Connection):
+    """Answers the calls that come over a transport."""
+
+    def __init__(self, transport: Transport, handlers: Mapping[str, Handler]) -> None:
+        """`handlers`: by path, `/package.Service/Method`."""
+        super().__init__(transport, client=False, name="dfkit-session")
+        self._handlers = handlers
+        self._running = 0
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, RequestReceived):
+            self._begin(event.stream_id, event.headers)
+        else:
+            super()._take(event)
+
+    def _begin(self, stream: int, headers: list[tuple[bytes, bytes]]) -> None:
+        metadata = tuple((name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in headers)
+        path = dict(metadata).get(":path", "")
+        call = Call(self, stream, path, metadata)
+        handler = self._handlers.get(path)
+        with self._lock:
+            self._calls[stream] = call
+            busy = self._running >= _HANDLERS
+            self._running += handler is not None and not busy
+        if handler is None:
+            self._finish(call, StatusError(UNIMPLEMENTED, f"unknown method {path}"))
+        elif busy:
+            self._finish(call, StatusError(RESOURCE_EXHAUSTED, "too many calls at once"))
+        else:
+            threading.Thread(target=self._handle, args=(call, handler), name=f"dfkit-session{path}", daemon=True).start()
+
+    def _head(self, call: Call) -> None:
+        self._http.send_headers(call._stream, [(":status", "200"), ("content-type", "application/grpc")])
+
+    def _finished(self, call: Call) -> bool:
+        if call._status is None:
+            return False
+        trailers = [("grpc-status", str(call._status.code))]
+        if call._status.message:
+            trailers.append(("grpc-message", quote(call._status.message, safe=_PRINTABLE)))
+        if not call._begun:
+            trailers[:0] = [(":status", "200"), ("content-type", "application/grpc")]
+        self._http.send_headers(call._stream, trailers, end_stream=True)
+        if not call._ended:
+            self._http.reset_stream(call._stream, ErrorCodes.NO_ERROR)
+        return True
 
     def _handle(self, call: Call, handler: Handler) -> None:
         status = StatusError(OK, "")
@@ -353,17 +409,3 @@ class Server:
             call._status = status
             self._discard(call)
         self._touch(call)
-
-    def _discard(self, call: Call) -> None:
-        """Count what nobody will read as taken. Needs the lock."""
-        call._taken += sum(counted for _, counted in call._received)
-        call._received.clear()
-
-    def _touch(self, call: Call) -> None:
-        with self._lock:
-            self._touched.add(call)
-        self._wake()
-
-    def _wake(self) -> None:
-        with suppress(OSError):  # a wake-up is under way already, or the server is closed
-            self._wake_out.send(b"\0")
