@@ -5,15 +5,15 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check prove bench docs venv engine stop-engine bases clean-bases
+.PHONY: help demo test check prove bench docs venv engine modern-engine stop-engine bases clean-bases
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: bases ## set everything up and run the main job on examples/
 	@$(BIN)/python scripts/demo
 
-test: bases ## set everything up and run all tests, those on the engine included
+test: bases modern-engine ## set everything up and run all tests, those on the engine included
 	@$(BIN)/pytest --cov=dfkit --cov-report=term
 
 check: venv ## style, types, contracts, stale docs, and the tests that need no engine
@@ -38,7 +38,11 @@ venv: $(STAMP) ## the Python environment in .venv
 engine: venv ## use the Docker engine that answers, or install and start one
 	@$(BIN)/python scripts/engine ensure
 
-stop-engine: venv ## stop the Docker engine, if this checkout started it
+modern-engine: venv ## use a recent Docker engine, or start one beside the first in a Debian folder of its own
+	@$(BIN)/python scripts/modern-engine ensure
+
+stop-engine: venv ## stop the Docker engines that this checkout started
+	@$(BIN)/python scripts/modern-engine stop
 	@$(BIN)/python scripts/engine stop
 
 bases: engine ## stand-ins for base images, where no image registry answers

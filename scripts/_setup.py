@@ -120,3 +120,10 @@ def apt_install(packages: Sequence[str], log: Path) -> None:
     names = " ".join(packages)
     run("apt-get update", [*apt, "update"], log.with_suffix(".update.log"))
     run(f"apt-get install {names}", [*apt, "install", "-y", "--no-install-recommends", *packages], log)
+
+
+def unmount_below(root: Path) -> None:
+    """debootstrap mounts /proc and /sys in what it makes; interrupted, it leaves them there."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for path in sorted((path for path in mounted if path.startswith(f"{root}/")), reverse=True):
+        subprocess.run(["umount", path], check=True)

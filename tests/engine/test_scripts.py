@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ from types import ModuleType
 
 import docker
 import pytest
+
+from dfkit.build import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -31,12 +35,11 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def script_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(SCRIPTS)
     module = load("engine")
     monkeypatch.setattr(module, "STATE", tmp_path)
-    monkeypatch.setattr(module, "STARTED", tmp_path / "dockerd.json")
-    monkeypatch.setattr(module, "DOCKERD_LOG", tmp_path / "dockerd.log")
+    monkeypatch.setattr(module, "DAEMON", module.Daemon(tmp_path / "dockerd.json", tmp_path / "dockerd.log"))
     monkeypatch.setattr(module, "PIDFILES", {str(tmp_path / "docker.pid"): "dockerd"})
     return module
 
@@ -51,13 +54,13 @@ def sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sleep", "60"])
 
 
-def record(engine: ModuleType, pid: int, start_time: str) -> None:
-    engine.STARTED.write_text(json.dumps({"pid": pid, "start_time": start_time}))
+def record(script_engine: ModuleType, pid: int, start_time: str) -> None:
+    script_engine.DAEMON.note.write_text(json.dumps({"pid": pid, "start_time": start_time}))
 
 
 def test_make_lists_every_command() -> None:
     shown = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
-    for name in ("demo", "test", "check", "prove", "bench", "engine", "docs", "clean-bases", "help"):
+    for name in ("demo", "test", "check", "prove", "bench", "engine", "modern-engine", "docs", "clean-bases", "help"):
         assert f"make {name} " in shown
 
 
@@ -76,51 +79,53 @@ def test_base_images_without_an_engine_says_what_to_do(tmp_path: Path) -> None:
     assert f"no Docker engine answers at unix://{tmp_path}/none.sock" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["engine", "base-images"])
+@pytest.mark.parametrize("name", ["engine", "base-images", "modern-engine"])
 def test_wrong_use_ends_with_2(name: str) -> None:
     assert script(name, "nonsense").returncode == 2
 
 
-def test_stop_ends_the_process_that_was_recorded(engine: ModuleType) -> None:
+def test_stop_ends_the_process_that_was_recorded(script_engine: ModuleType) -> None:
     process = sleeper()
-    record(engine, process.pid, engine.start_time(process.pid))
-    engine.stop()
+    import _daemon
+
+    record(script_engine, process.pid, _daemon.start_time(process.pid))
+    script_engine.stop()
     assert process.wait(5) == -15
-    assert not engine.STARTED.exists()
+    assert not script_engine.DAEMON.note.exists()
 
 
-def test_stop_spares_a_process_that_only_has_the_same_id(engine: ModuleType) -> None:
+def test_stop_spares_a_process_that_only_has_the_same_id(script_engine: ModuleType) -> None:
     process = sleeper()
-    record(engine, process.pid, "1")
-    engine.stop()
+    record(script_engine, process.pid, "1")
+    script_engine.stop()
     assert process.poll() is None
-    assert not engine.STARTED.exists()
+    assert not script_engine.DAEMON.note.exists()
     process.kill()
     process.wait()
 
 
-def test_a_pid_file_that_names_another_program_is_removed(engine: ModuleType, tmp_path: Path) -> None:
+def test_a_pid_file_that_names_another_program_is_removed(script_engine: ModuleType, tmp_path: Path) -> None:
     pidfile = tmp_path / "docker.pid"
     pidfile.write_text(str(os.getpid()))
-    engine.drop_stale_pidfiles()
+    script_engine.drop_stale_pidfiles()
     assert not pidfile.exists()
 
 
 def test_a_dockerd_that_dies_shows_the_end_of_its_log(
-    engine: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    script_engine: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = tmp_path / "dockerd"
     program.write_text("#!/bin/sh\necho no such storage driver\nexit 7\n")
     program.chmod(0o755)
-    monkeypatch.setattr(engine, "ADMIN_PATH", str(tmp_path))
+    monkeypatch.setattr(script_engine, "ADMIN_PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(SystemExit) as ended:
-        engine.start_dockerd()
+        script_engine.start_dockerd()
     assert ended.value.code == 3
     said = capsys.readouterr().err
     assert "dockerd ended with 7" in said
     assert "    no such storage driver" in said
-    assert not engine.STARTED.exists()
+    assert not script_engine.DAEMON.note.exists()
 
 
 def test_only_certificates_beyond_the_packaged_ones_are_this_machines_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,3 +177,28 @@ def test_base_images_never_replaces_an_image(client: docker.DockerClient) -> Non
 )
 def test_a_base_runs_what_it_is_for(client: docker.DockerClient, image: str, command: str) -> None:
     assert client.containers.run(image, command, remove=True, network_mode="none")
+
+
+@pytest.mark.engine
+def test_the_modern_engine_has_a_network_of_its_own_with_nothing_in_it(modern_engine: Engine) -> None:
+    if ".cache/modern-engine" not in modern_engine.host:
+        pytest.skip("the recent engine is not one that this checkout started")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(modern_engine.host.removeprefix("unix://"))
+        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    routes = Path(f"/proc/{pid}/net/route").read_text()
+    assert "\t00000000\t" not in routes  # no way out
+
+
+@pytest.mark.engine
+def test_the_modern_engines_address_is_one_word_that_answers(modern_engine: Engine) -> None:
+    done = script("modern-engine", "address")
+    assert done.stdout == f"{modern_engine.host}\n"
+    assert f"{modern_engine.name} at {modern_engine.host}" in script("modern-engine", "status").stdout
+
+
+def test_a_named_modern_engine_that_does_not_answer_is_not_replaced(tmp_path: Path) -> None:
+    done = script("modern-engine", "start", DFKIT_MODERN_ENGINE=f"unix://{tmp_path}/none.sock")
+    assert done.returncode == 3
+    assert f"no Docker engine answers at unix://{tmp_path}/none.sock" in done.stderr
