@@ -53,6 +53,8 @@ _CONNECTION_WINDOW = 4 << 20
 _HEADER_LIST = 1 << 16
 _UNSENT_OF_CALL = 1 << 20
 _UNSENT = 1 << 18
+_UNSENT_REPLIES = 2 * _UNSENT
+"""Where reading stops: beyond what calls may fill, or two sides that both send much would wait for each other."""
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
 
@@ -106,7 +108,7 @@ class Call:
             with self._changed:
                 if not self._changed.wait_for(lambda: self._received or self._ended or self._gone, seconds):
                     raise TimeoutError(f"no answer to {self.path}")
-                if self._gone:
+                if self._nobody:
                     raise GoneError
                 if not self._received:
                     if self._rest:
@@ -116,6 +118,11 @@ class Call:
                 self._taken += counted
             self._connection._touch(self)
             self._rest += data
+
+    @property
+    def _nobody(self) -> bool:
+        """Whether what the peer may have said is of no use any more."""
+        return self._gone
 
     @property
     def ready(self) -> bool:
@@ -219,7 +226,7 @@ class Connection:
             connection = selector.register(self._transport, selectors.EVENT_READ)
             while not self._closing:
                 self._advance()
-                reading = len(self._out) < _UNSENT
+                reading = len(self._out) < _UNSENT_REPLIES
                 wanted = (selectors.EVENT_READ if reading else 0) | (selectors.EVENT_WRITE if self._out else 0)
                 if connection.events != wanted:
                     connection = selector.modify(self._transport, wanted)
@@ -276,7 +283,8 @@ class Connection:
             touched, self._touched = self._touched, set()
             for call in touched:
                 taken, call._taken = call._taken, 0
-                http.acknowledge_received_data(taken, call._stream)
+                if taken:
+                    http.acknowledge_received_data(taken, call._stream)
             self._out += http.data_to_send()
             for call in tuple(self._calls.values()):
                 try:
