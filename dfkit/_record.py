@@ -21,7 +21,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+    from typing import Any, ClassVar, TypeVar, dataclass_transform
 
     T = TypeVar("T")
 else:
@@ -43,15 +43,14 @@ class Record:
     _setters: tuple[Callable[[Any, Any], None], ...] = ()
     _made: ClassVar[list[int]] = [0]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        self = object.__new__(cls)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        cls = type(self)
         values = args if len(args) == len(cls._setters) and not kwargs else _bind(cls, args, kwargs)
         for put, value in zip(cls._setters, values, strict=True):
             put(self, value)
         cls._made[0] += 1
         if cls._made[0] == MANY:
             _specialize(cls)
-        return self
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable: cannot set {name!r}")
@@ -98,7 +97,9 @@ def record(cls: type[T]) -> type[T]:
         namespace.pop(name, None)
     namespace |= {
         "__slots__": tuple(name for name in fields if name not in inherited),
-        "__new__": Record.__new__,
+        # Stated anew, as a base class may have had its own made for its own fields.
+        "__new__": object.__new__,
+        "__init__": Record.__init__,
         "_fields": tuple(fields),
         "_defaults": defaults,
     }
@@ -133,19 +134,20 @@ def _bind(cls: type[Record], args: tuple[Any, ...], kwargs: dict[str, Any]) -> l
 def _specialize(cls: type[Record]) -> None:
     """Give a class a `__new__` with its fields as parameters.
 
-    It fills an object of a class with the same layout whose fields can be set, then makes it one of `cls`: that takes a third less
-    time than calling the setters of its slots.
+    It fills an object of a class with the same layout whose fields can be set, then makes it one of `cls`: that takes half the time
+    of calling the setters of its slots.
     """
     first = next((at for at, name in enumerate(cls._fields) if name in cls._defaults), len(cls._fields))
     if any(name not in cls._defaults for name in cls._fields[first:]):
         return  # Python has no such signature: a subclass added a field without a default after one with a default
-    settable = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    plain = {name: getattr(object, name) for name in ("__new__", "__init__", "__setattr__", "__delattr__")}
     names: dict[str, Any] = {f"_default_{name}": value for name, value in cls._defaults.items()}
-    names |= {"_empty": object.__new__, "_draft": type(cls.__name__, cls.__bases__, {"__slots__": cls.__slots__, **settable})}
+    names["_draft"] = type(cls.__name__, cls.__bases__, {"__slots__": cls.__slots__, **plain})
     parameters = "".join(f", {name}=_default_{name}" if name in cls._defaults else f", {name}" for name in cls._fields)
     body = "".join(f"_self.{name} = {name}; " for name in cls._fields)
-    exec(f"def __new__(_cls{parameters}): _self = _empty(_draft); {body}_self.__class__ = _cls; return _self", names)  # noqa: S102 - the names are the class's own annotations
+    exec(f"def __new__(_cls{parameters}): _self = _draft(); {body}_self.__class__ = _cls; return _self", names)  # noqa: S102 - the names are the class's own annotations
     cls.__new__ = staticmethod(names["__new__"])  # type: ignore[method-assign]
+    cls.__init__ = object.__init__  # type: ignore[method-assign]
 
 
 def replace(record: T, **changes: Any) -> T:
