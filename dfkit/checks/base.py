@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, check
 from dfkit.model import Stage
 from dfkit.model.scope import PLATFORM
@@ -40,7 +39,7 @@ def _name(stage: Stage, at: Place) -> ImageName | None:
 def untagged(node: Stage, at: Place) -> Iterator[Finding]:
     """FROM has neither tag nor digest."""
     name = _name(node, at)
-    if name is not None and name.tag is None and name.digest is None and not re.fullmatch(_ID, node.image or ""):
+    if name is not None and name.tag is None and name.digest is None and not regex(_ID).fullmatch(node.image or ""):
         yield Finding(node.from_.image.span)
 
 
@@ -57,7 +56,7 @@ def latest(node: Stage, at: Place) -> Iterator[Finding]:
 @check(Stage)
 def image_id(node: Stage, at: Place) -> Iterator[Finding]:
     """FROM names an image by its id, which only the machine that made it knows."""
-    if node.base is None and node.image is not None and re.fullmatch(_ID, node.image):
+    if node.base is None and node.image is not None and regex(_ID).fullmatch(node.image):
         yield Finding(node.from_.image.span)
 
 
@@ -166,7 +165,7 @@ def invalid_default(node: Stage, at: Place) -> Iterator[Finding]:
         yield Finding(word.span, f"without --build-arg this is `{text}`, which names no image: give the ARG a default")
 
 
-_PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+|/)[a-z0-9]+)*")
+_PATH = regex(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+|/)[a-z0-9]+)*")
 """https://github.com/distribution/reference/blob/main/regexp.go"""
 
 

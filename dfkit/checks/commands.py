@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.edits import insert_word
 from dfkit.model import Stage
@@ -50,7 +50,7 @@ def lacks_flag(
         return
     command = effective(node)
     words = [word.value or word.text for word in command.arguments]
-    if beside is not None and not any(re.fullmatch(beside, text) for text in (*words, *map(" ".join, pairwise(words)))):
+    if beside is not None and not any(regex(beside).fullmatch(text) for text in (*words, *map(" ".join, pairwise(words)))):
         return
     if not any(_is_option(word, option) for word in words for option in any_of):
         edits = (insert_word(command.words[0], insert, at),) if insert is not None else ()
@@ -61,7 +61,7 @@ def _is_option(word: str, option: str) -> bool:
     """Whether a word is an option, with or without a value, or a group of short options that has it (`-qO-` has `-q`)."""
     if word == option or word.startswith(f"{option}="):
         return True
-    return len(option) == 2 and word[:1] == "-" != word[1:2] and option[1] in (re.match(r"[A-Za-z]*", word[1:]) or "")[0]
+    return len(option) == 2 and word[:1] == "-" != word[1:2] and option[1] in (regex(r"[A-Za-z]*").match(word[1:]) or "")[0]
 
 
 @check(Stage)

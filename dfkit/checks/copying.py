@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
 from dfkit.model.copies import EVERYTHING, is_remote, sources
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dfkit.checks.binding import Place
     from dfkit.model import Model
 
-_ARCHIVE = re.compile(r"\.(?:tar(?:\..*)?|t[abglx]?z2?|tb2|gz|bz2|xz|lzma|zst|Z)$|\.tar")
-_NO_ARCHIVE = re.compile(
+_ARCHIVE = regex(r"\.(?:tar(?:\..*)?|t[abglx]?z2?|tb2|gz|bz2|xz|lzma|zst|Z)$|\.tar")
+_NO_ARCHIVE = regex(
     r"\.(?:c|cfg|conf|cpp|crt|css|csv|env|go|h|html|ini|jar|java|js|json|list|lock|md|mjs|pem|php|pl|properties|pub|py|rb|repo|rs|sh|sql"
     r"|toml|ts|txt|war|xml|ya?ml|zip)$"
 )
@@ -87,7 +87,7 @@ def changed_after_copy(node: Command, at: Place, *, program: Words, option: str)
         return
     command = effective(node)
     words = [word for word in command.arguments if not word.text.startswith("-")][1:]
-    recursive = any(re.fullmatch(r"-[a-zA-Z]*R[a-zA-Z]*|--recursive", word.text) for word in command.arguments)
+    recursive = any(regex(r"-[a-zA-Z]*R[a-zA-Z]*|--recursive").fullmatch(word.text) for word in command.arguments)
     workdir = at.model.state(instruction).workdir
     for word in words:
         path = _absolute(word.value, workdir)
@@ -199,13 +199,13 @@ def unpacked_later(node: Stage, at: Place) -> Iterator[Finding]:
                             yield Finding(brought.pop(name), notes=(Note(command.span, "unpacked here"),))
 
 
-_TAR = re.compile(r"\.(?:tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst)$")
+_TAR = regex(r"\.(?:tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst)$")
 
 
 def _unpacks(words: list[str]) -> bool:
     if any(word.startswith("--strip") for word in words):
         return False
-    modes = [word for word in (words[0], *words) if re.fullmatch(r"-?[a-zA-Z]*x[a-zA-Z]*", word)] if words else []
+    modes = [word for word in (words[0], *words) if regex(r"-?[a-zA-Z]*x[a-zA-Z]*").fullmatch(word)] if words else []
     return "--extract" in words or "--get" in words or any(mode is words[0] or mode.startswith("-") for mode in modes)
 
 
@@ -228,7 +228,7 @@ def relative_destination(node: Transfer, at: Place) -> Iterator[Finding]:
     if state.workdir_from is not None or (at.stage.root.image == "scratch" and not at.imitates("hadolint")):
         return
     path = at.model.expand(node.destination, node) or node.destination.text.strip("\"'")
-    if path[:1] not in ("/", "\\", "$") and not re.match(r"[A-Za-z]:", path):
+    if path[:1] not in ("/", "\\", "$") and not regex(r"[A-Za-z]:").match(path):
         yield Finding(node.destination.span)
 
 

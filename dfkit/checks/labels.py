@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
 from dfkit.syntax.nodes import Label
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from dfkit.checks.binding import Place
     from dfkit.syntax.nodes import KeyValue
 
-_KEY = re.compile(r"(?!.*(?:\.\.|--))[a-z](?:[a-z0-9._/-]*[a-z0-9])?")
+_KEY = regex(r"(?!.*(?:\.\.|--))[a-z](?:[a-z0-9._/-]*[a-z0-9])?")
 """https://docs.docker.com/engine/manage-resources/labels/#key-format-recommendations; `/` and `_` are common besides."""
 
 
@@ -104,11 +103,11 @@ def _wanted(label: Label, at: Place) -> Iterator[tuple[KeyValue, str | None, str
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 _PART = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _VALID = {
-    "url": re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+"),  # RFC 3986, 3: a scheme and something after it
-    "hash": re.compile(r"[0-9a-f]{7}|[0-9a-f]{40}|[0-9a-f]{64}"),  # git: short, SHA-1, SHA-256
-    "semver": re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{2}}(?:-{_PART}(?:\.{_PART})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"),
-    "email": re.compile(r"[^\s@<>]+@[^\s@<>]+"),
-    "rfc3339": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.IGNORECASE),
+    "url": regex(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+"),  # RFC 3986, 3: a scheme and something after it
+    "hash": regex(r"[0-9a-f]{7}|[0-9a-f]{40}|[0-9a-f]{64}"),  # git: short, SHA-1, SHA-256
+    "semver": regex(rf"{_NUMBER}(?:\.{_NUMBER}){{2}}(?:-{_PART}(?:\.{_PART})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"),
+    "email": regex(r"[^\s@<>]+@[^\s@<>]+"),
+    "rfc3339": regex(r"(?i)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"),
 }
 
 
@@ -132,7 +131,7 @@ def _is_licence(text: str) -> bool:
     from dfkit.model.facts import table
 
     licences, exceptions = set(table("licenses")["licenses"]), set(table("licenses")["exceptions"])
-    plain = re.sub(r"[()]", " ", text)
+    plain = regex(r"[()]").sub(" ", text)
     if text.count("(") != text.count(")"):
         return False
     words = plain.split()
@@ -144,7 +143,7 @@ def _is_licence(text: str) -> bool:
         elif after == "WITH":
             if word not in exceptions:
                 return False
-        elif word.removesuffix("+") not in licences and not re.fullmatch(r"(?:DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+", word):
+        elif word.removesuffix("+") not in licences and not regex(r"(?:DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+").fullmatch(word):
             return False
     return len(words) % 2 == 1
 

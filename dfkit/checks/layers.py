@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, check
 from dfkit.model import Stage
 from dfkit.shell import Command, commands, effective
@@ -59,8 +59,8 @@ def _options(run: Run) -> list[tuple[str, str | None]]:
 def _commands(run: Run, model: Model) -> int:
     """How many commands a RUN has, but for those in a script that one of them runs; a guess where the script cannot be read."""
     if any(script.opaque for script in model.scripts(run)):
-        plain = re.sub(r""""[^"]*"|'[^']*'""", "", run.form.text.text) if isinstance(run.form, ShellForm) else ""
-        return len(re.findall("[;|&]+", plain)) + 1
+        plain = regex(r""""[^"]*"|'[^']*'""").sub("", run.form.text.text) if isinstance(run.form, ShellForm) else ""
+        return len(regex("[;|&]+").findall(plain)) + 1
     found = [command for script in model.scripts(run) for command in commands(script)]
     inner = {id(each) for command in found if command.script is not None for each in commands(command.script)}
     return sum(id(command) not in inner for command in found)

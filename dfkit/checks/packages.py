@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.edits import insert_word, run_after
 from dfkit.model.effects import overlaps, steps, where
@@ -160,7 +160,7 @@ def unpinned(node: Command, at: Place, *, managers: Words, pinned: str, version_
         return
     if _verb(call).startswith("group"):
         return
-    loose = [word for word in call.packages if not re.search(pinned, _written(word))]
+    loose = [word for word in call.packages if not regex(pinned).search(_written(word))]
     known = [word for word in loose if not _is_variable(word)]
     if not loose:
         return
@@ -319,7 +319,7 @@ def left_behind(
 
 def _removes_by_force(command: Command) -> bool:
     """Whether a command is `rm -rf`: hadolint takes that of any path for cleaning up."""
-    letters = "".join([word.text for word in command.arguments if re.fullmatch("-[A-Za-z]+", word.text)])
+    letters = "".join([word.text for word in command.arguments if regex("-[A-Za-z]+").fullmatch(word.text)])
     return command.name == "rm" and "f" in letters and "r" in letters.lower()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, check
 from dfkit.syntax.nodes import Expose
 from dfkit.text import Edit, Span
@@ -22,7 +21,7 @@ def out_of_range(node: Expose, at: Place) -> Iterator[Finding]:
     """A port, or an end of a range, that TCP and UDP do not have."""
     for word in node.words:
         port = (at.model.expand(word, node) or "").partition("/")[0]
-        if at.stage is not None and any(int(number) > _LAST for number in re.findall(r"[0-9]+", port.rpartition(":")[2])):
+        if at.stage is not None and any(int(number) > _LAST for number in regex(r"[0-9]+").findall(port.rpartition(":")[2])):
             yield Finding(word.span)
 
 

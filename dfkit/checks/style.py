@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, check
 from dfkit.syntax.nodes import Arg, Comment, Dockerfile, From
 from dfkit.syntax.walk import instructions
@@ -58,5 +57,5 @@ def description(node: From | Arg, at: Place) -> Iterator[Finding]:
 @check(Comment)
 def inline_ignore(node: Comment, at: Place, *, pattern: str) -> Iterator[Finding]:
     """A comment that silences rules; `pattern` is a regular expression for its text."""
-    if re.match(pattern, node.text, re.IGNORECASE):
+    if regex(f"(?i){pattern}").match(node.text):
         yield Finding(node.span)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
 from dfkit.syntax.nodes import Arg, Env, Maintainer, Pairs, Transfer, Value
@@ -40,17 +39,17 @@ def secret(
         if not _is_secret(name, words, harmless):
             continue
         value = at.model.expand(pair.value, node) if pair.value is not None else None
-        if value is not None and any(re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) for pattern in harmless_values):
+        if value is not None and any(regex(f"(?is){pattern}").fullmatch(value) for pattern in harmless_values):
             continue
         yield Finding(pair.key.span, _secret_message(node, name))
 
 
 def _is_secret(name: str, words: Words, harmless: Words) -> bool:
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper().replace("-", "_").split("_")
+    parts = regex(r"(?<=[a-z0-9])(?=[A-Z])").sub("_", name).upper().replace("-", "_").split("_")
     joined = "_".join(parts)
     if any(part in harmless for part in parts):
         return False
-    return any(re.search(rf"(?:^|_){word}(?:_|$)", joined) for word in words)
+    return any(regex(rf"(?:^|_){word}(?:_|$)").search(joined) for word in words)
 
 
 def _secret_message(node: Env | Arg, name: str) -> str:

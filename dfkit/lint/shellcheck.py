@@ -6,9 +6,8 @@ known, and taken for one word. Scripts that are the same then are checked once. 
 
 from __future__ import annotations
 
-import re
-
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.lint.process import Failed, Process, find
 from dfkit.syntax.nodes import Arg, Cmd, Entrypoint, Env, ExecForm, From, Healthcheck, Run, Shell, ShellForm
 from dfkit.syntax.walk import instructions
@@ -51,8 +50,8 @@ _SH_IS = {
 """What `/bin/sh` is in images, by their familiar names. Others are taken for POSIX: Debian's dash lacks what ShellCheck's dash has."""
 
 _LEVELS: dict[str, Severity] = {level: level for level in SEVERITIES}
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_INTERPRETER = re.compile(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?)?([^\s/]+)")
+_NAME = regex(r"(?a)[A-Za-z_]\w*")
+_INTERPRETER = regex(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?)?([^\s/]+)")
 
 
 @record

@@ -15,9 +15,8 @@ Blank lines and other comments may stand in between. After the names a remark ma
 
 from __future__ import annotations
 
-import re
-
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.text import Diagnostic, Span
 
 TYPE_CHECKING = False
@@ -33,12 +32,12 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown-rule-in-comment"
 
-_IGNORE = re.compile(r"#\s*(dfkit|hadolint|tally)\s+(?:(global|stage)\s+)?ignore\s*=\s*", re.IGNORECASE)
-_CHECK = re.compile(r"#\s*check\s*=\s*(?:.*;\s*)?skip\s*=\s*", re.IGNORECASE)
-_TRIVY = re.compile(r"#\s*trivy:ignore:", re.IGNORECASE)
-_CHECKOV = re.compile(r"#\s*checkov:skip=", re.IGNORECASE)
-_NAME = re.compile(r"[\w.\-]+")
-_SEPARATOR = re.compile(r"\s*,\s*|[ \t]+")
+_IGNORE = regex(r"(?i)#\s*(dfkit|hadolint|tally)\s+(?:(global|stage)\s+)?ignore\s*=\s*")
+_CHECK = regex(r"(?i)#\s*check\s*=\s*(?:.*;\s*)?skip\s*=\s*")
+_TRIVY = regex(r"(?i)#\s*trivy:ignore:")
+_CHECKOV = regex(r"(?i)#\s*checkov:skip=")
+_NAME = regex(r"[\w.\-]+")
+_SEPARATOR = regex(r"\s*,\s*|[ \t]+")
 
 STRICT = ("dfkit", "hadolint", "check")
 """Whose comments are told of unknown names; dfkit does not know all rules of the others."""

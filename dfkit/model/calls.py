@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
+from dfkit._regex import regex
 from dfkit.model.effects import DEVICES, OPAQUE, Effects, together
 from dfkit.model.facts import table
 
@@ -22,7 +22,7 @@ _ELSEWHERE = {
     "pip": ("--root", "--prefix", "--target", "-t"), "npm": ("--prefix",),
 }  # fmt: skip
 """Options with which a package manager installs to another place."""
-_ARCHIVE = re.compile(r"\.(?:tar\.[A-Za-z0-9]+|tar|t[gbx]z2?|zip|gz|bz2|xz|zst)$")
+_ARCHIVE = regex(r"\.(?:tar\.[A-Za-z0-9]+|tar|t[gbx]z2?|zip|gz|bz2|xz|zst)$")
 
 
 def call_effects(walk: Walk, command: Command, spec: dict[str, Any]) -> Effects:
@@ -74,8 +74,8 @@ def _sources(walk: Walk, call: Invocation, base: Effects) -> Effects:
     found: list[str] = []
     for word in call.packages[1:]:
         name, equals, version = (word.value or "").partition("=")
-        upstream = re.sub(r"-[^-]*$", "", version.rpartition(":")[2])
-        path = walk.absolute(f"{name}_{upstream}*") if equals and re.fullmatch(r"[\w.+~-]+", upstream) else None
+        upstream = regex(r"-[^-]*$").sub("", version.rpartition(":")[2])
+        path = walk.absolute(f"{name}_{upstream}*") if equals and regex(r"[\w.+~-]+").fullmatch(upstream) else None
         if path is None:
             return OPAQUE
         found.append(path)
@@ -225,7 +225,7 @@ def _written(base: Effects, paths: tuple[str, ...], reads: tuple[str, ...] = ())
 
 def _url_name(url: str) -> str:
     """The file name that `curl -O` and `wget` take from a URL; raises `_Unknown` if it has none."""
-    name = re.sub(r"[?#].*", "", re.sub(r"^[a-z+]+://", "", url)).rpartition("/")
+    name = regex(r"[?#].*").sub("", regex(r"^[a-z+]+://").sub("", url)).rpartition("/")
     if not name[1] or not name[2]:
         raise _Unknown
     return name[2]
@@ -248,7 +248,7 @@ def _wget(call: _Call) -> Effects:
         prefix = call.literal(folder).rstrip("/") + "/" if folder is not None else ""
         for word in call.operands:
             url = call.literal(word)
-            if re.search(r"[?#]", url):
+            if regex(r"[?#]").search(url):
                 raise _Unknown
             found = _written(found, call.paths(prefix + _url_name(url)))
     return found
@@ -320,7 +320,7 @@ def _unzip(call: _Call) -> Effects:
     for word in rest:
         if word.text == "-d":
             folder = next(rest, None)
-        elif word.text.startswith("-") and re.fullmatch(r"-[qonjaLl]+", word.text):
+        elif word.text.startswith("-") and regex(r"-[qonjaLl]+").fullmatch(word.text):
             continue
         elif word.text.startswith("-"):
             raise _Unknown
@@ -338,7 +338,7 @@ def _unpack(call: _Call) -> Effects:
     found = Effects()
     for word in call.operands:
         paths = call.paths(word)
-        both = (*paths, *[re.sub(r"\.(?:gz|bz2|xz)$", "", path) for path in paths], *[f"{path}.gz" for path in paths])
+        both = (*paths, *[regex(r"\.(?:gz|bz2|xz)$").sub("", path) for path in paths], *[f"{path}.gz" for path in paths])
         found = together((found, Effects(reads=paths, writes=both, deletes=paths, bulk=both)))
     return found
 
@@ -352,8 +352,9 @@ def _git(call: _Call) -> Effects:
     for word in rest:
         if word.text in ("-b", "--branch", "--depth", "-c", "--config", "-j", "--jobs", "-o", "--origin"):
             next(rest, None)
-        elif re.match(
-            r"--(?:branch|depth|recurs\w*|recurse-submodules|single-branch|quiet|shallow-\w+|no-\w+|jobs|progress|verbose)|-[qv]+$",
+        elif regex(
+            r"--(?:branch|depth|recurs\w*|recurse-submodules|single-branch|quiet|shallow-\w+|no-\w+|jobs|progress|verbose)|-[qv]+$"
+        ).match(
             word.text,
         ):
             continue
@@ -387,7 +388,7 @@ def _sed(call: _Call) -> Effects:
             in_place = True
         elif text.startswith("-"):
             in_place = in_place or ("i" in text and not text.startswith("--"))
-            if re.fullmatch(r"-[nErsuzi]*e", text):
+            if regex(r"-[nErsuzi]*e").fullmatch(text):
                 script_given = True
                 scripts.append(next(rest, None))
         else:
@@ -398,8 +399,8 @@ def _sed(call: _Call) -> Effects:
         # `w file` and the flags `w` and `e` of `s` write and run things.
         if (
             script is None
-            or re.search(r"(?:^|[;}\n]|[0-9$/])\s*[we]\b", script.text.strip("'\""))
-            or re.search(r"/[gpI0-9]*[we]", script.text)
+            or regex(r"(?:^|[;}\n]|[0-9$/])\s*[we]\b").search(script.text.strip("'\""))
+            or regex(r"/[gpI0-9]*[we]").search(script.text)
         ):
             raise _Unknown
     paths = tuple([path for word in files if word.text != "-" for path in call.paths(word)])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
 from dfkit._record import record, replace
+from dfkit._regex import regex
 from dfkit.model.stages import executed
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import Add, Copy, Run, Transfer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Triggers = Callable[[str], Iterable[str] | None]
 
 EVERYTHING = "."
-_REMOTE = re.compile(r"(?:https?|ftp|ssh)://|git@[^/]+:|git://|github\.com/")
+_REMOTE = regex(r"(?:https?|ftp|ssh)://|git@[^/]+:|git://|github\.com/")
 
 
 @record

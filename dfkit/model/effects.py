@@ -9,9 +9,9 @@ Paths are patterns: absolute, normalised, `*`, `?` and `[…]` within a componen
 from __future__ import annotations
 
 import posixpath
-import re
 
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
 from dfkit.shell import commands, effective
@@ -31,7 +31,8 @@ DEVICES = (
     "/proc/self/fd",
 )  # fmt: skip
 """Paths that are no files of the image."""
-_GLOB = re.compile(r"[*?\[]")
+_GLOB = regex(r"[*?\[]")
+_ESCAPED = regex(r"\\(.)")
 
 
 @record
@@ -146,9 +147,7 @@ def covers(outer: str, inner: str) -> bool:
     outside, inside = _parts(outer), _parts(inner)
     if len(outside) > len(inside):
         return False
-    return all(
-        a == b or (not _GLOB.search(b) and _glob(a).fullmatch(b) is not None) for a, b in zip(outside, inside, strict=False)
-    )
+    return all(a == b or (not _GLOB.search(b) and _matches(a, b)) for a, b in zip(outside, inside, strict=False))
 
 
 def _parts(path: str) -> list[str]:
@@ -159,13 +158,15 @@ def _may_match(one: str, other: str) -> bool:
     if _GLOB.search(one) and _GLOB.search(other):
         first, second = _GLOB.split(one, maxsplit=1)[0], _GLOB.split(other, maxsplit=1)[0]
         return first.startswith(second) or second.startswith(first)
-    return _glob(one).fullmatch(other) is not None or _glob(other).fullmatch(one) is not None
+    return _matches(one, other) or _matches(other, one)
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
-    """A component's pattern; a leading `*` or `?` does not match a dot, as in a shell."""
+def _matches(pattern: str, name: str) -> bool:
+    """Whether a component's pattern matches a name; a leading `*` or `?` does not match a dot, as in a shell."""
     if not _GLOB.search(pattern):
-        return re.compile(re.escape(re.sub(r"\\(.)", r"\1", pattern)), re.DOTALL)
+        return _ESCAPED.sub(lambda pair: pair[1], pattern) == name
+    import re
+
     out = [r"(?!\.)" if pattern[0] in "*?[" else ""]
     at = 0
     while at < len(pattern):
@@ -183,7 +184,12 @@ def _glob(pattern: str) -> re.Pattern[str]:
         else:
             out.append(re.escape(char))
         at += 1
-    return re.compile("".join(out), re.DOTALL)
+    return re.fullmatch("".join(out), name, re.DOTALL) is not None
+
+
+def _escaped(text: str) -> str:
+    """The pattern that matches just this text."""
+    return regex(r"[*?\[\\]").sub(lambda match: "\\" + match[0], text)
 
 
 # --- going through a script ------------------------------------------------------------------------------------------------
@@ -298,7 +304,7 @@ class Walk:
     def redirect(self, redirect: Redirect) -> Effects:
         """What a redirect reads or writes."""
         operator = redirect.operator
-        if operator.startswith("<<") or (operator in (">&", "<&") and re.fullmatch(r"[0-9]+-?|-", redirect.target.text)):
+        if operator.startswith("<<") or (operator in (">&", "<&") and regex(r"[0-9]+-?|-").fullmatch(redirect.target.text)):
             return Effects()
         paths = self.paths(redirect.target)
         if paths is None:
@@ -402,17 +408,17 @@ class Walk:
         for part in word.parts:
             choices: list[str]
             if isinstance(part, Literal):
-                choices = [re.sub(r"([*?\[\\])", r"\\\1", part.value)]
+                choices = [_escaped(part.value)]
             elif isinstance(part, Parameter):
                 value = self.variables.get(part.name) if not part.operator and not part.subscript else None
-                if value is None or (not part.quoted and re.search(r"[\s*?\[]", value)):
+                if value is None or (not part.quoted and regex(r"[\s*?\[]").search(value)):
                     return None
-                choices = [re.sub(r"([*?\[\\])", r"\\\1", value)]
+                choices = [_escaped(value)]
             elif isinstance(part, Pattern) and part.kind == "glob":
                 choices = [part.text]
             elif isinstance(part, Pattern) and part.kind == "brace":
                 inner = part.text[1:-1]
-                if not part.text.startswith("{") or "," not in inner or re.search(r"[{}$\\'\"`]", inner):
+                if not part.text.startswith("{") or "," not in inner or regex(r"[{}$\\'\"`]").search(inner):
                     return None
                 choices = inner.split(",")
             elif isinstance(part, Pattern) and part.kind == "tilde" and part.text == "~" and self.home is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.model.facts import table
 
 TYPE_CHECKING = False
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from dfkit.shell import Command, Word
 
 ACTIONS = ("install", "locked", "update", "upgrade", "remove", "clean")
-_PYTHON = re.compile(r"python[0-9.]*")
-_PIP = re.compile(r"pip[0-9.]*")
+_PYTHON = regex(r"python[0-9.]*")
+_PIP = regex(r"pip[0-9.]*")
 _NONE: tuple[str, ...] = ()
 
 
@@ -52,7 +51,10 @@ class Invocation:
         for option in self.options:
             for name in names:
                 if option.name == name or (
-                    len(name) == 2 and name[1] != "-" and re.fullmatch(r"-[A-Za-z]+", option.name) and name[1] in option.name[1:]
+                    len(name) == 2
+                    and name[1] != "-"
+                    and regex(r"-[A-Za-z]+").fullmatch(option.name)
+                    and name[1] in option.name[1:]
                 ):
                     return True
         return False

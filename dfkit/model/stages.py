@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.syntax.image import ImageName
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import Copy, From, OnBuild, Run
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
 
     from dfkit.syntax.nodes import Dockerfile, Instruction, Word
 
-_NUMBER = re.compile(r"[-+]?[0-9]+")
-_VARIABLE = re.compile(r"\$.")
+_NUMBER = regex(r"[-+]?[0-9]+")
+_VARIABLE = regex(r"\$.")
 
 
 @record

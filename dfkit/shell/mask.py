@@ -9,19 +9,23 @@ which makes byte offsets character offsets.
 
 from __future__ import annotations
 
-import re
-
 from dfkit._record import record
+from dfkit._regex import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
 
 FILLER = "x"
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_PLAIN = re.compile(r"""[^\\'"`$(){}<>#\n!]+""")
-_DELIMITER = re.compile(r"""(?:[^\s;&|<>()'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
-_UNQUOTE = re.compile(r"""\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
-_CASE = re.compile(r"(?<![^\s;&|()`])(?:case|esac)(?![^\s;&|()`])")
-_BACKQUOTES = re.compile(r"`(?:[^`\\]|\\.)*`", re.DOTALL)
+_NOT_ASCII = regex(r"[^\x00-\x7f]")
+_PLAIN = regex(r"""[^\\'"`$(){}<>#\n!]+""")
+_DELIMITER = regex(r"""(?s)(?:[^\s;&|<>()'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""")
+_ESCAPED = regex(r"\\(.)")
+_UNQUOTE = regex(r"""(?s)\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
+_CASE = regex(r"(?<![^\s;&|()`])(?:case|esac)(?![^\s;&|()`])")
+_BACKQUOTES = regex(r"(?s)`(?:[^`\\]|\\.)*`")
 _BEFORE_COMMENT = " \t\n;&|()<>"
-_BEFORE_COMMAND = re.compile(r"(?:\A|[;&|(`]|(?<!\\)\n|(?<![\w.-])(?:if|then|elif|else|while|until|do|time|\{))(?:[ \t]|\\\n)*\Z")
+_BEFORE_COMMAND = regex(r"(?:\A|[;&|(`]|(?<!\\)\n|(?<![\w.-])(?:if|then|elif|else|while|until|do|time|\{))(?:[ \t]|\\\n)*\Z")
 
 
 class Unreadable(Exception):
@@ -272,4 +276,4 @@ class _Masker:
 
 
 def _unquoted(match: re.Match[str]) -> str:
-    return match[1] or match[2] or re.sub(r"\\(.)", r"\1", match[3] or "")
+    return match[1] or match[2] or _ESCAPED.sub(lambda pair: pair[1], match[3] or "")

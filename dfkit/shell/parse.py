@@ -6,8 +6,7 @@ put together here, as tree-sitter-bash groups some of them otherwise than a shel
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.shell.invoke import DIALECTS, READABLE, effective_index, invocation, literals
 from dfkit.shell.mapping import Decoded, compose
 from dfkit.shell.mask import Masked, Raw, Unreadable, mask, mask_document
@@ -32,6 +31,7 @@ from dfkit.text import Mapped, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from typing import Any
 
     from dfkit.shell.nodes import CompoundKind, Element, Part
@@ -50,7 +50,7 @@ _SIMPLE = ("command", "declaration_command", "unset_command", "test_command", "v
 _RESERVED = frozenset(
     ("!", "{", "}", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "then", "until", "while")
 )
-_GAP = re.compile(r"(?:[\s;&]|\\\n)*")
+_GAP = regex(r"(?:[\s;&]|\\\n)*")
 
 
 def parse(text: Mapped, dialect: str = "sh", options: tuple[str, ...] = ()) -> Script:

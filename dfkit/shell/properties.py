@@ -6,8 +6,7 @@ variable.
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.shell.commands import children, commands, effective, walk
 from dfkit.shell.invoke import READABLE, set_options
 from dfkit.shell.nodes import (
@@ -45,8 +44,8 @@ PROCESS_PARAMETERS = frozenset({
 """Parameters that tell one shell process from another."""
 
 _ASSIGNING = ("export", "declare", "typeset", "local", "readonly", "integer", "float")
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_ARITHMETIC_ASSIGNMENT = re.compile(
+_IDENTIFIER = regex(r"(?a)[A-Za-z_]\w*")
+_ARITHMETIC_ASSIGNMENT = regex(
     r"([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)?(?:(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--)|(?:\+\+|--)\s*([A-Za-z_]\w*)"
 )
 _OWN_FILES = ("/dev/fd/", "/dev/pipes/", "/proc/self", "/proc/$$", "/dev/stdin")

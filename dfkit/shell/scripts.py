@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.shell.invoke import READABLE, Invocation, effective_index, interpreter, invocation, shebang, shebang_options
 from dfkit.shell.mapping import compose, json_string
 from dfkit.shell.nodes import Command, Literal, Script, Statement, Word
@@ -12,7 +11,7 @@ from dfkit.syntax.nodes import Cmd, Entrypoint, ExecForm, Healthcheck, Heredoc, 
 from dfkit.text import Mapped, Span
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
-_POWERSHELL = re.compile(r"(?:powershell|pwsh)(?:\.exe)?\s", re.IGNORECASE)
+_POWERSHELL = regex(r"(?i)(?:powershell|pwsh)(?:\.exe)?\s")
 """The start of a command line that cannot be meant for sh if sh cannot read it: SHELL was left out in a Windows image."""
 WINDOWS_SHELL = ("cmd", "/S", "/C")
 

@@ -6,9 +6,8 @@ What tree-sitter knows better, where an expansion such as `$(…)` ends, it is a
 
 from __future__ import annotations
 
-import re
-
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.shell.mapping import compose
 from dfkit.shell.mask import Unreadable
 from dfkit.shell.nodes import Arithmetic, Literal, Parameter, Pattern, Substitution, Word
@@ -16,6 +15,7 @@ from dfkit.text import Mapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
     from typing import Literal as OneOf
 
@@ -24,31 +24,28 @@ if TYPE_CHECKING:
     Mode = OneOf["word", "quoted", "document", "argument"]
     """A word ends at a blank or operator, a quoted text at its quote; a here-document and an argument of `${…}` go to the end."""
 
-_BLANK = re.compile(r"(?:[ \t\n]|\\\n|\r(?=\n|\Z))+")
-_SPACE = re.compile(r"(?:[ \t]|\\\n|\r(?=\n|\Z))+")
-_ENDS = re.compile(r"(?:\\\n)+(?:[\s;&|<>()]|\Z)")
-_REDIRECT = re.compile(r"(\d+|\{[A-Za-z_]\w*\})?(<<<|<<-|<<|<&|<>|&>>|&>|>>|>&|>\||<(?!\()|>(?!\())")
-_OPERATOR = re.compile(r"&&|\|\||;;&|;;|;&|\|&|[;&|()]")
-ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[[^\]\n]*\])?(\+?=)")
-_NAME = re.compile(r"[A-Za-z_]\w*|[0-9@*#?$!-]", re.ASCII)
-_BRACED = re.compile(
-    r"\$\{(?P<mark>[#!](?=[\w@*#?$!-]))?(?P<name>[A-Za-z_]\w*|\d+|[@*#?$!-])(?P<subscript>\[[^\]]*\])?"
+_BLANK = regex(r"(?:[ \t\n]|\\\n|\r(?=\n|\Z))+")
+_SPACE = regex(r"(?:[ \t]|\\\n|\r(?=\n|\Z))+")
+_ENDS = regex(r"(?:\\\n)+(?:[\s;&|<>()]|\Z)")
+_REDIRECT = regex(r"(\d+|\{[A-Za-z_]\w*\})?(<<<|<<-|<<|<&|<>|&>>|&>|>>|>&|>\||<(?!\()|>(?!\())")
+_OPERATOR = regex(r"&&|\|\||;;&|;;|;&|\|&|[;&|()]")
+ASSIGNMENT = regex(r"([A-Za-z_]\w*)(\[[^\]\n]*\])?(\+?=)")
+_NAME = regex(r"(?a)[A-Za-z_]\w*|[0-9@*#?$!-]")
+_BRACED = regex(
+    r"(?a)\$\{(?P<mark>[#!](?=[\w@*#?$!-]))?(?P<name>[A-Za-z_]\w*|\d+|[@*#?$!-])(?P<subscript>\[[^\]]*\])?"
     r"(?P<operator>:[-=?+]|[-=?+]|\#\#?|%%?|/[/\#%]?|\^\^?|,,?|:|@[A-Za-z](?=\})|[*@](?=\}))?",
-    re.ASCII,
 )
-_BRACES = re.compile(r"""\{(?:[^{}\s'"\\$`;&|<>()]*(?:,|\.\.)[^{}\s'"\\$`;&|<>()]*)\}""")
-_BRACE_LIST = re.compile(r"""(?:[^\s'"{]|'[^']*'|"[^"]*")*""")
-_BRACKET = re.compile(r"\[[!^]?\]?[^\]\s'\"/]*\]")
-_TILDE = re.compile(r"~[\w.+-]*(?=[/:\s;&|<>()]|\Z)")
+_BRACES = regex(r"""\{(?:[^{}\s'"\\$`;&|<>()]*(?:,|\.\.)[^{}\s'"\\$`;&|<>()]*)\}""")
+_BRACE_LIST = regex(r"""(?:[^\s'"{]|'[^']*'|"[^"]*")*""")
+_BRACKET = regex(r"\[[!^]?\]?[^\]\s'\"/]*\]")
+_TILDE = regex(r"~[\w.+-]*(?=[/:\s;&|<>()]|\Z)")
 _RUNS = {
-    "word": re.compile(r"""[^\s;&|<>()'"\\$`*?\[{~]+"""),
-    "argument": re.compile(r"""[^'"\\$`*?\[]+"""),
-    "quoted": re.compile(r"""[^"\\$`]+"""),
-    "document": re.compile(r"""[^\\$`]+"""),
+    "word": regex(r"""[^\s;&|<>()'"\\$`*?\[{~]+"""),
+    "argument": regex(r"""[^'"\\$`*?\[]+"""),
+    "quoted": regex(r"""[^"\\$`]+"""),
+    "document": regex(r"""[^\\$`]+"""),
 }
-_ANSI = re.compile(
-    r"\\(?:([abeEfnrtv\\'\"?])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|c(.))", re.DOTALL
-)
+_ANSI = regex(r"(?s)\\(?:([abeEfnrtv\\'\"?])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|c(.))")
 _ANSI_NAMES = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 
 

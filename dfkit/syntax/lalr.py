@@ -6,12 +6,12 @@ Tokens are read on demand: in each state only the terminals that can follow are 
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.syntax.tables import KEEP, REDUCE, STAY, load, only_reduction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
     from dfkit.syntax.tables import Table
@@ -47,14 +47,14 @@ class Parser:
     def token(self, terminal: str) -> re.Pattern[str]:
         """The pattern of one terminal."""
         if terminal not in self._tokens:
-            self._tokens[terminal] = re.compile(self._escaped(dict(self._table["terminals"])[terminal]))
+            self._tokens[terminal] = regex(self._escaped(dict(self._table["terminals"])[terminal]))
         return self._tokens[terminal]
 
     def _lexer(self, state: int) -> Lexer:
         """What matches white space and a token that can follow in a state, as a group of its name, or the end, as no group."""
         row = self._table["states"][state]
         tokens = "".join([f"(?P<{name}>{pattern})|" for name, pattern in self._table["terminals"] if name in row])
-        made = self._lexers[state] = re.compile(rf"{self._skip}(?:{self._escaped(tokens)}\Z)").match
+        made = self._lexers[state] = regex(rf"{self._skip}(?:{self._escaped(tokens)}\Z)").match
         return made
 
     @property
@@ -121,7 +121,7 @@ class Parser:
             firsts.append(first)
 
     def _after_skip(self, text: str, at: int, size: int) -> int:
-        match = re.compile(self._skip).match(text, at, size)
+        match = regex(self._skip).match(text, at, size)
         return match.end() if match else at
 
 

@@ -6,14 +6,14 @@ frontend/dockerfile/parser/parser.go, and never stops at an error.
 
 from __future__ import annotations
 
-import re
-
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.syntax.nodes import Comment, Directive, Heredoc
 from dfkit.text import Mapped, Source, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
 BLANK = (
@@ -24,20 +24,21 @@ BLANK = (
 LINE_LIMIT = 65_535
 """The longest physical line that BuildKit reads, in bytes: bufio.MaxScanTokenSize less one."""
 
-_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+_DIRECTIVE = regex(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _KEYWORD = (
     r"[ \t]*+(?:add|arg|cmd|copy|entrypoint|env|expose|from|healthcheck|label|maintainer|onbuild|run|shell|stopsignal|user|volume"
     r"|workdir)(?!\S)"
 )
-_INSTRUCTION = re.compile(_KEYWORD, re.I)
-_NEXT_INSTRUCTION = re.compile(r"(?:[ \t\r]*+(?:#[^\n]*+)?\n)*+" + _KEYWORD, re.I)
-_MAY_HOLD_HEREDOC = re.compile(r"\s*(?:onbuild\s+)*(?:run|copy|add)\s", re.I)
+_INSTRUCTION = regex("(?i)" + _KEYWORD)
+_NEXT_INSTRUCTION = regex(r"(?i)(?:[ \t\r]*+(?:#[^\n]*+)?\n)*+" + _KEYWORD)
+_MAY_HOLD_HEREDOC = regex(r"(?i)\s*(?:onbuild\s+)*(?:run|copy|add)\s")
 # Blanks after `<<` belong to the word since BuildKit 0.22, those after `<<-` do not: https://github.com/moby/buildkit/pull/5817
-_HEREDOC = re.compile(r"(\d*)<<(-?+)\s*+([^<]+)")
-_SHELL_WORD = re.compile(
-    r"""(?:<<[ \t\r]*+|[^\s'"\\$<]++|<|\\.|\\\Z|'[^']*+'|"(?:[^"\\]|\\.)*+"|\$\{(?:[^{}\\]|\\.)*+\}|\$(?!\{))++""", re.S
+_HEREDOC = regex(r"(\d*)<<(-?+)\s*+([^<]+)")
+_SHELL_WORD = regex(
+    r"""(?s)(?:<<[ \t\r]*+|[^\s'"\\$<]++|<|\\.|\\\Z|'[^']*+'|"(?:[^"\\]|\\.)*+"|\$\{(?:[^{}\\]|\\.)*+\}|\$(?!\{))++"""
 )
-_UNQUOTE = re.compile(r"""\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.S)
+_ESCAPED = regex(r"\\(.)")
+_UNQUOTE = regex(r"""(?s)\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
 
 
 @record
@@ -245,5 +246,5 @@ def heredoc_markers(text: str) -> list[tuple[tuple[int, int], re.Match[str]]]:
 
 
 def _unquoted(word: str) -> tuple[str, bool]:
-    name = _UNQUOTE.sub(lambda match: match[1] or match[2] or re.sub(r"\\(.)", r"\1", match[3] or ""), word)
+    name = _UNQUOTE.sub(lambda match: match[1] or match[2] or _ESCAPED.sub(lambda pair: pair[1], match[3] or ""), word)
     return name, "'" in word or '"' in word

@@ -6,8 +6,7 @@ not there. What counts as an error is what BuildKit rejects: frontend/dockerfile
 
 from __future__ import annotations
 
-import re
-
+from dfkit._regex import regex
 from dfkit.syntax import lalr
 from dfkit.syntax.lines import BLANK, LINE_LIMIT, Line, scan
 from dfkit.syntax.mounts import mount
@@ -68,9 +67,9 @@ FLAGS: dict[str, tuple[str, ...]] = {
 BOOLEAN_FLAGS = ("link", "parents", "keep-git-dir", "unpack")
 REPEATABLE_FLAGS = ("mount", "exclude", "device")
 
-_HEAD = re.compile(rf"[{BLANK}]*+([^\t\v\f\r ]*+)[{BLANK}]*+")
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9\-_.]*")
-_DURATION = re.compile(r"[-+]?(?:0|(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*)")
+_HEAD = regex(rf"[{BLANK}]*+([^\t\v\f\r ]*+)[{BLANK}]*+")
+_STAGE_NAME = regex(r"[a-z][a-z0-9\-_.]*")
+_DURATION = regex(r"[-+]?(?:0|(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*)")
 
 
 class SyntaxProblem(Exception):
@@ -214,7 +213,7 @@ class _Reader:
             self.problem(
                 flag.span, "`--mount` is a list such as `type=cache,target=/path`; only a whole field may stand in quotes"
             )
-        elif re.search(r"\$.", options.get("from") or ""):
+        elif regex(r"\$.").search(options.get("from") or ""):
             self.problem(flag.span, "a mount's `from` takes no variable: name a stage with `FROM image AS name` and use its name")
 
     # --- argument shapes
@@ -372,7 +371,7 @@ class _Reader:
             raise SyntaxProblem("HEALTHCHECK CMD needs a command", at, end)
         for flag in head[2]:
             if flag.name == "retries":
-                if flag.value and not re.fullmatch(r"\+?\d+", flag.value):
+                if flag.value and not regex(r"\+?\d+").fullmatch(flag.value):
                     self.problem(flag.span, f"`--retries` is a whole number, not `{flag.value}`")
             elif flag.value and flag.name in FLAGS["HEALTHCHECK"] and not _DURATION.fullmatch(flag.value):
                 self.problem(flag.span, f"`--{flag.name}` is a duration such as `30s` or `1m30s`, not `{flag.value}`")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 
 from dfkit._record import record
@@ -144,6 +143,8 @@ def _modified(name: str, operator: str, word: Rope, lookup: Lookup) -> Rope:
 
 def _prefix(value: str, pattern: str, *, longest: bool) -> int:
     """The length of the start of a value that a pattern matches."""
+    import re
+
     match = re.match(_glob(pattern, longest=longest), value)
     return match.end() if match else 0
 
@@ -151,6 +152,8 @@ def _prefix(value: str, pattern: str, *, longest: bool) -> int:
 def _replaced(value: str, pattern: str, replacement: str, *, every: bool) -> str:
     if not pattern:
         return value
+    import re
+
     first = re.compile(_glob(pattern.partition("*")[0], longest=True))
     whole = re.compile(_glob(pattern, longest=True))
     out: list[str] = []
@@ -166,6 +169,8 @@ def _replaced(value: str, pattern: str, replacement: str, *, every: bool) -> str
 
 def _glob(pattern: str, *, longest: bool) -> str:
     """A regular expression for `*` and `?` that takes time linear in the value: a part between two stars is looked for once."""
+    import re
+
     first, *rest = ["".join("." if char == "?" else re.escape(char) for char in part) for part in pattern.split("*")]
     if not rest:
         return f"(?s:{first})"
