@@ -139,8 +139,7 @@ class Channel(Connection):
         with self._lock:
             call = self._calls.get(stream)
             if call is not None and not call._ended:
-                call._received.append((data, counted))
-                call._changed.notify_all()
+                call._put(data, counted)
                 return
         self._http.acknowledge_received_data(counted, stream)
 

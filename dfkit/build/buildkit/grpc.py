@@ -16,7 +16,6 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from collections import deque
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -80,7 +79,8 @@ class Call:
         self._connection = connection
         self._stream = stream
         self._changed = threading.Condition(connection._lock)
-        self._received: deque[tuple[bytes, int]] = deque()  # data, and what it counts for in flow control
+        self._received = bytearray()
+        self._counted = 0  # what was received counts for in flow control, which is more where it was padded
         self._taken = 0  # bytes to give back to the peer's window
         self._ended = False  # the peer sends no more
         self._gone = False
@@ -114,10 +114,17 @@ class Call:
                     if self._rest:
                         raise StatusError(INTERNAL, "the call ended inside a message")
                     return None
-                data, counted = self._received.popleft()
-                self._taken += counted
+                self._rest += self._received
+                self._received.clear()
+                self._taken += self._counted
+                self._counted = 0
             self._connection._touch(self)
-            self._rest += data
+
+    def _put(self, data: bytes, counted: int) -> None:
+        """Keep what was received, as one piece: frames may have a byte each. Needs the lock."""
+        self._received += data
+        self._counted += counted
+        self._changed.notify_all()
 
     @property
     def _nobody(self) -> bool:
@@ -260,9 +267,8 @@ class Connection:
     def _data(self, stream: int, data: bytes, counted: int) -> None:
         with self._lock:
             call = self._calls.get(stream)
-            if call is not None and call._status is None:
-                call._received.append((data, counted))
-                call._changed.notify_all()
+            if data and call is not None and call._status is None:
+                call._put(data, counted)
                 return
         self._http.acknowledge_received_data(counted, stream)
 
@@ -337,7 +343,8 @@ class Connection:
 
     def _discard(self, call: Call) -> None:
         """Count what nobody will read as taken. Needs the lock."""
-        call._taken += sum(counted for _, counted in call._received)
+        call._taken += call._counted
+        call._counted = 0
         call._received.clear()
 
     def _touch(self, call: Call) -> None:
