@@ -18,7 +18,7 @@ from dfkit.build.events import (
     StepQueued,
     StepStarted,
 )
-from dfkit.build.request import BuildRequest, Folders
+from dfkit.build.request import BuildRequest, Folders, Output, Secret, SshAgent
 
 __all__ = [
     "BuildRequest",
@@ -30,7 +30,10 @@ __all__ = [
     "Folders",
     "ImageBuilt",
     "LocalImage",
+    "Output",
+    "Secret",
     "SolveFailed",
+    "SshAgent",
     "Step",
     "StepDone",
     "StepFailed",

@@ -17,6 +17,56 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @record
+class Secret:
+    """What `RUN --mount=type=secret,id=…` may read: a file's content, an environment variable's, or `value`; one of the three.
+
+    It is read once, before anything is sent.
+    """
+
+    id: str
+    file: str | None = None
+    variable: str | None = None
+    value: bytes | None = None
+
+    def __repr__(self) -> str:
+        place = f"file={self.file!r}" if self.file is not None else f"variable={self.variable!r}"
+        return f"Secret({self.id!r}, {place if self.value is None else 'value=…'})"
+
+
+@record
+class SshAgent:
+    """What `RUN --mount=type=ssh,id=…` may ask for signatures: the agent at a socket, or files with private keys.
+
+    Without `paths` it is the agent that SSH_AUTH_SOCK names.
+    """
+
+    id: str = "default"
+    paths: tuple[str, ...] = ()
+
+
+@record
+class Output:
+    """Where the result goes.
+
+    `tar` and `local` give the files of the last stage as a tar and as a folder; `image` gives the engine an image, as does
+    `docker` without a destination. `oci` and `docker` with a destination are image archives, `cacheonly` keeps nothing.
+    `dest` is a path; `-` is standard output. `attributes` go to BuildKit's exporter as they are.
+    """
+
+    type: str
+    dest: str = ""
+    attributes: Mapping[str, str] = _NONE
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the engine keeps the result as an image."""
+        return self.type in ("image", "docker") and not self.dest
+
+
+IMAGE = Output("image")
+
+
+@record
 class BuildRequest:
     """A build of one image.
 
@@ -39,6 +89,9 @@ class BuildRequest:
     extra_hosts: tuple[str, ...] = ()
     shm_size: int = 0
     ulimits: Mapping[str, tuple[int, int]] = MappingProxyType({})
+    secrets: tuple[Secret, ...] = ()
+    ssh: tuple[SshAgent, ...] = ()
+    output: Output = IMAGE
 
 
 @record
@@ -85,5 +138,9 @@ def query(request: BuildRequest) -> list[tuple[str, str]]:
             pairs.append((name, json.dumps(value)))
     if request.shm_size:
         pairs.append(("shmsize", str(request.shm_size)))
+    if not request.output.is_image:
+        # A folder comes as a tar too: its own protocol would have the engine say where each file goes.
+        kind = "tar" if request.output.type == "local" else request.output.type
+        pairs.append(("outputs", json.dumps([{"Type": kind, "Attrs": dict(request.output.attributes)}])))
     pairs += [(name, "1") for name, wanted in (("nocache", request.no_cache), ("pull", request.pull)) if wanted]
     return pairs
