@@ -12,15 +12,17 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
     from dfkit.workflow.api import build, fix, lint, optimize, parse
+else:
+    ModuleType = type(sys)
 
 __all__ = ["__version__", "build", "fix", "lint", "optimize", "parse"]
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGED = os.path.join(HERE, "_compiled")
@@ -28,6 +33,35 @@ def cache(name: str) -> str:
     else:
         base = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dfkit")
     return os.path.join(base, name)
+
+
+def digest(*texts: str) -> str:
+    """A short name for what something was made from, and for this interpreter's marshal format."""
+    # The C module: hashlib imports OpenSSL, which takes longer than everything that is kept under such a name.
+    if sys.version_info >= (3, 12):
+        from _sha2 import sha256
+    else:
+        from _sha256 import sha256  # type: ignore[import-not-found]
+
+    made = sha256(sys.implementation.cache_tag.encode())
+    for text in texts:
+        made.update(b"%d " % len(text) + text.encode("utf-8", "surrogateescape"))
+    return str(made.hexdigest()[:16])
+
+
+def stamp(folder: str, endings: tuple[str, ...]) -> str:
+    """The state of a folder's files with these endings, those in its folders too: names, sizes, times, without reading them."""
+    return "\n".join(sorted(_states(folder, "", endings)))
+
+
+def _states(folder: str, prefix: str, endings: tuple[str, ...]) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _states(entry.path, f"{prefix}{entry.name}/", endings)
+            elif entry.name.endswith(endings):
+                state = entry.stat()
+                yield f"{prefix}{entry.name} {state.st_size} {state.st_mtime_ns} {state.st_ino}"
 
 
 def write(path: str, data: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import sys
 
 from dfkit import __version__, _data
 from dfkit.catalog.names import SHELLCHECK, Names
@@ -127,24 +126,8 @@ def _content(source: str | bytes) -> bytes:
 
 def _digest(folder: str) -> str:
     """Of everything that compiled rules depend on: the rule files, the checks they are bound to, and this room."""
-    # The C module: hashlib imports OpenSSL, which takes longer than everything else here.
-    try:
-        from _sha2 import sha256  # type: ignore[import-not-found]
-    except ImportError:
-        from _sha256 import sha256  # type: ignore[import-not-found]
-
     here = os.path.dirname(os.path.abspath(__file__))
-    total = sha256(f"{__version__} {sys.implementation.cache_tag}".encode())
-    for root in (folder, here, os.path.join(os.path.dirname(here), "checks")):
-        for path in _files(root):
-            with open(os.path.join(root, path), "rb") as file:
-                data = file.read()
-            total.update(b"%s %d " % (path.encode(), len(data)) + data)
-    return str(total.hexdigest()[:16])
-
-
-def _files(root: str) -> list[str]:
-    found = []
-    for base, _, names in os.walk(root):
-        found += [os.path.relpath(os.path.join(base, name), root) for name in names if name.endswith((".yaml", ".yml", ".py"))]
-    return sorted(found)
+    stamps = [
+        _data.stamp(root, (".yaml", ".yml", ".py")) for root in (folder, here, os.path.join(os.path.dirname(here), "checks"))
+    ]
+    return _data.digest(__version__, *stamps)

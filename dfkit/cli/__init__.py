@@ -64,9 +64,7 @@ def _run(words: list[str]) -> int:
         return 0 if words else 2
     if name not in COMMANDS:
         raise DfkitError(_unknown(name))
-    from importlib import import_module
-
-    code: int = import_module(f"dfkit.cli.{name}").run(words[1:])
+    code: int = __import__(f"dfkit.cli.{name}", fromlist=("run",)).run(words[1:])
     return code
 
 

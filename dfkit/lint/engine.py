@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
-from importlib import import_module
 
 from dfkit._record import record, replace
 from dfkit.checks.binding import Place
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from dfkit.model import Model
     from dfkit.text import Source
 
-    Bound = tuple[Rule, Callable[..., Iterable[Finding]]]
+    Check = Callable[[Any, Place], Iterable[Finding]]
 
 FAULT, FAULT_CODE = "internal-error", "DF0000"
 """What a mistake in dfkit itself is reported as."""
@@ -52,7 +50,7 @@ class Report:
 
 
 class Linter:
-    """Applies a selection of rules to files. A check is imported when the first node that it looks at is met."""
+    """Applies a selection of rules to files. A check is imported when the first node or command that it looks at is met."""
 
     def __init__(self, rules: Selection, settings: Settings = Settings()) -> None:  # noqa: B008 - immutable
         self.settings = settings
@@ -61,7 +59,8 @@ class Linter:
         for rule in rules:
             for node in rule.nodes:
                 self._by_node.setdefault(node, []).append(rule)
-        self._bound: dict[type, tuple[list[Bound], dict[str, list[Bound]]]] = {}
+        self._bound: dict[type, tuple[list[Rule], dict[str, list[Rule]]]] = {}
+        self._checks: dict[str, Check] = {}
         self.by_name = {rule.name: rule for rule in rules}
         self.needs_scripts = any(node.startswith("dfkit.shell.") for node in self._by_node)
         self.needs_parts = any(_is_part(node) for node in self._by_node)
@@ -87,20 +86,26 @@ class Linter:
         spans = tuple([each.span for each in model.dockerfile.instructions]) if by_line else ()
         return Report(model.dockerfile.source, tuple(self.lint(model, more)), spans)
 
-    def bound(self, kind: type) -> tuple[list[Bound], dict[str, list[Bound]]]:
-        """The checks for a class of nodes: those for all, and those for commands of one program, by its name."""
+    def bound(self, kind: type) -> tuple[list[Rule], dict[str, list[Rule]]]:
+        """The rules for a class of nodes: those for all, and those for commands of one program, by its name."""
         known = self._bound.get(kind)
         if known is None:
-            general: list[Bound] = []
-            by_program: dict[str, list[Bound]] = {}
+            general: list[Rule] = []
+            by_program: dict[str, list[Rule]] = {}
             for base in kind.__mro__:
                 for rule in self._by_node.get(f"{base.__module__}.{base.__qualname__}", ()):
-                    one = (rule, _check(rule))
                     for program in rule.programs:
-                        by_program.setdefault(program, []).append(one)
+                        by_program.setdefault(program, []).append(rule)
                     if not rule.programs:
-                        general.append(one)
+                        general.append(rule)
             known = self._bound[kind] = (general, by_program)
+        return known
+
+    def check(self, rule: Rule) -> Check:
+        """The check of a rule with the rule's parameters."""
+        known = self._checks.get(rule.name)
+        if known is None:
+            known = self._checks[rule.name] = _check(rule)
         return known
 
 
@@ -170,12 +175,12 @@ class _Walk:
     def visit(self, node: Any, place: Place) -> None:
         self.call(self.linter.bound(type(node))[0], node, place)
 
-    def call(self, checks: Iterable[Bound], node: Any, place: Place) -> None:
-        for rule, check in checks:
+    def call(self, rules: Iterable[Rule], node: Any, place: Place) -> None:
+        for rule in rules:
             if rule.name in self.failed:
                 continue
             try:
-                for finding in check(node, place):
+                for finding in self.linter.check(rule)(node, place):
                     self.found.append(self.diagnostic(rule, finding))
             except Exception as error:
                 self.failed.add(rule.name)
@@ -196,10 +201,12 @@ class _Walk:
         self.found.append(Diagnostic(FAULT, FAULT_CODE, ERROR, message, span))
 
 
-def _check(rule: Rule) -> Callable[..., Iterable[Finding]]:
+def _check(rule: Rule) -> Check:
     module, _, name = rule.uses.rpartition(".")
-    function = getattr(import_module(f"dfkit.checks.{module}"), name)
-    return partial(function, **dict(rule.parameters)) if rule.parameters else function
+    # importlib and functools would be imported for these two lines alone.
+    function: Callable[..., Iterable[Finding]] = getattr(__import__(f"dfkit.checks.{module}", fromlist=(name,)), name)
+    parameters = dict(rule.parameters)
+    return (lambda node, place: function(node, place, **parameters)) if parameters else function
 
 
 def _may_silence(comment: str) -> bool:

@@ -137,12 +137,10 @@ class Process:
         if code not in (0, 1):
             # https://github.com/koalaman/shellcheck/blob/master/shellcheck.1.md#return-values
             raise Failed(f"ended with exit code {code}; version 0.7 or later is needed")
-        import json
-
         texts = self._files.texts
         found: dict[str, list[Comment]] = {text: [] for text in texts.values()}
         try:
-            for each in json.loads(b"".join(self._output))["comments"]:
+            for each in _decoded(b"".join(self._output).decode())["comments"]:
                 place = each["line"], each["column"], each["endLine"], each["endColumn"]
                 found[texts[each["file"]]].append(Comment(each["code"], each["level"], each["message"], *place))
         except (ValueError, KeyError, TypeError):
@@ -212,6 +210,36 @@ class _Files:
 
             rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def _decoded(text: str) -> Any:
+    """The value of a JSON text that begins with no blank; raises `ValueError`.
+
+    Read by the C part of `json`, as that package imports `re`, which takes longer than all that is done with the answer.
+    """
+    try:
+        from _json import make_scanner
+
+        scanner = make_scanner(_Standard)  # type: ignore[arg-type]
+    except (ImportError, AttributeError):
+        from json import loads
+
+        return loads(text)
+    try:
+        return scanner(text, 0)[0]
+    except StopIteration:
+        raise ValueError("not JSON") from None
+
+
+class _Standard:
+    """What `json.decoder.JSONDecoder` tells its scanner by default."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
 
 
 def _encoded(text: str) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import sys
 
 from dfkit import _data
 
@@ -54,22 +53,15 @@ def load(grammar: str) -> Table:
         with open(packaged, "rb") as file:
             return marshal.loads(file.read())  # type: ignore[no-any-return]
     with open(os.path.join(_data.folder("grammar"), f"{grammar}.lark"), "rb") as file:
-        text = file.read()
-    path = _data.cache(f"grammar-{grammar}-{_digest(text)}")
+        text = file.read().decode()
+    path = _data.cache(f"grammar-{grammar}-{_data.digest(str(FORMAT), text)}")
     try:
         with open(path, "rb") as file:
             return marshal.loads(file.read())  # type: ignore[no-any-return]
     except (OSError, ValueError, EOFError):
-        table = make(text.decode(), STARTS[grammar])
+        table = make(text, STARTS[grammar])
         _data.write(path, marshal.dumps(table))  # type: ignore[arg-type]
         return table
-
-
-def _digest(text: bytes) -> str:
-    # The C module: hashlib imports OpenSSL, which takes longer than everything else here.
-    from _sha256 import sha256  # type: ignore[import-not-found]
-
-    return str(sha256(b"%d %s " % (FORMAT, sys.implementation.cache_tag.encode()) + text).hexdigest()[:16])
 
 
 def make(grammar: str, starts: list[str]) -> Table:

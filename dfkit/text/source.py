@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate, count
-from operator import add
+from itertools import accumulate
 
 from dfkit._record import record
 
@@ -65,8 +64,8 @@ class Source:
     def line_starts(self) -> list[int]:
         """The offset of each line's first character; lines end with a line feed only, as BuildKit counts them."""
         if self._lines is None:
-            *lengths, _ = map(len, self.text.split("\n"))
-            self._lines = list(map(add, accumulate(lengths, initial=0), count()))
+            *lines, _ = self.text.split("\n")
+            self._lines = list(accumulate([len(line) + 1 for line in lines], initial=0))
         return self._lines
 
     def position(self, offset: int) -> Position:
