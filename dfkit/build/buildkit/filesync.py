@@ -65,6 +65,7 @@ class FileSync:
         if folders.name in ("", ".", "..") or "/" in folders.name:
             raise ValueError(f"{folders.name!r} is no name for a Dockerfile in a folder of its own")
         self._folders = folders
+        self._named = {local_name(name): plan for name, plan in folders.named.items()}
         self.error: ContextError | None = None
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -95,6 +96,8 @@ class FileSync:
             context = self._folders.context
             encoded = "followpaths-encoded" in metadata
             named = _files(context.root, context.entries if encoded else _asked(context.entries, metadata.get("followpaths", ())))
+        elif folder in self._named:
+            named = _files(self._named[folder].root, self._named[folder].entries)
         else:
             raise StatusError(NOT_FOUND, f"this build shares no folder {folder!r}")
         try:
@@ -102,6 +105,11 @@ class FileSync:
         except ContextError as error:
             self.error = error
             raise StatusError(UNKNOWN, str(error)) from error
+
+
+def local_name(name: str) -> str:
+    """What the folder of a named context is called on the session, where two names are taken."""
+    return f"_{name}" if name in ("context", "dockerfile") else name
 
 
 def _send(call: Call, named: Iterator[Named]) -> None:
@@ -248,14 +256,13 @@ def _read(full: str, path: str, size: int, time: int) -> Iterator[bytes]:
         try:
             left = size
             while _unchanged(opened, size, time):
-                piece = os.read(opened, min(left, _CHUNK))
-                left -= len(piece)
-                if piece:
-                    yield piece
-                elif not left:
+                if not left:
                     return
-                else:
+                piece = os.read(opened, min(left, _CHUNK))
+                if not piece:
                     break
+                left -= len(piece)
+                yield piece
         finally:
             os.close(opened)
     except OSError as error:

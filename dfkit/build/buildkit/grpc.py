@@ -26,6 +26,8 @@ from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import StreamClosedError
 from h2.settings import SettingCodes, Settings
 
+from dfkit.build.buildkit.frames import Joiner
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     Handler = Callable[["Call"], None]
 
 # https://grpc.github.io/grpc/core/md_doc_statuscodes.html
-OK, UNKNOWN, NOT_FOUND, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 0, 2, 5, 8, 12, 13, 14
+OK, UNKNOWN, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 0, 2, 5, 6, 8, 12, 13, 14
 
 LARGEST_MESSAGE = 4 << 20
 """Bytes; what gRPC for Go accepts, which BuildKit is written with."""
@@ -49,6 +51,8 @@ _STREAMS = 32
 _HANDLERS = 2 * _STREAMS
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 4 << 20
+_GIVEN_BACK = _STREAM_WINDOW // 16
+"""Bytes that a receiver takes before they are given back to the windows: each time wakes the connection's thread."""
 _HEADER_LIST = 1 << 16
 _UNSENT_OF_CALL = 1 << 20
 _UNSENT = 1 << 18
@@ -118,7 +122,9 @@ class Call:
                 self._received.clear()
                 self._taken += self._counted
                 self._counted = 0
-            self._connection._touch(self)
+                give_back = self._taken >= _GIVEN_BACK
+            if give_back:
+                self._connection._touch(self)
 
     def _put(self, data: bytes, counted: int) -> None:
         """Keep what was received, as one piece: frames may have a byte each. Needs the lock."""
@@ -176,6 +182,7 @@ class Connection:
         self._touched: set[Any] = set()
         self._closing = False
         self._out = bytearray()
+        self._joiner = Joiner(preface=not client)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -242,7 +249,7 @@ class Connection:
                 if self._wake_in in ready:
                     self._drain_wakes()
                 if self._out:
-                    del self._out[: self._transport.send(bytes(self._out[:_UNSENT]))]
+                    del self._out[: self._transport.send(bytes(memoryview(self._out)[:_UNSENT]))]
                 if reading and not self._receive():
                     return
 
@@ -253,7 +260,7 @@ class Connection:
             return True
         if not data:
             return False
-        for event in self._http.receive_data(data):
+        for event in self._http.receive_data(self._joiner.feed(data)):
             self._take(event)
         return True
 
@@ -311,7 +318,7 @@ class Connection:
             room = min(http.local_flow_control_window(stream), http.max_outbound_frame_size)
             if room <= 0:
                 break
-            http.send_data(stream, bytes(call._unsent[:room]))
+            http.send_data(stream, bytes(memoryview(call._unsent)[:room]))
             del call._unsent[:room]
             call._changed.notify_all()
             self._out += http.data_to_send()
@@ -349,8 +356,10 @@ class Connection:
 
     def _touch(self, call: Call) -> None:
         with self._lock:
+            asleep = not self._touched  # else a wake-up is under way
             self._touched.add(call)
-        self._wake()
+        if asleep:
+            self._wake()
 
     def _wake(self) -> None:
         with suppress(OSError):  # a wake-up is under way already, or the server is closed

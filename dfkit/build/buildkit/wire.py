@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _UINT64 = (1 << 64) - 1
+_BYTES = tuple(bytes([value]) for value in range(0x80))
 
 
 class WireError(ValueError):
@@ -30,7 +31,7 @@ def encode(*fields: tuple[int, Value | None]) -> bytes:
     A negative integer is written as int64 does, in two's complement. Raises `ValueError` for a number that no field can have
     and for an integer beyond 64 bits.
     """
-    out = bytearray()
+    parts: list[bytes] = []
     for number, value in fields:
         if value is None:
             continue
@@ -39,21 +40,23 @@ def encode(*fields: tuple[int, Value | None]) -> bytes:
         if isinstance(value, int):
             if not -(1 << 63) <= value <= _UINT64:
                 raise ValueError(f"{value} does not fit in 64 bits")
-            _put_varint(out, number << 3 | _VARINT)
-            _put_varint(out, value & _UINT64)
+            parts += (varint(number << 3 | _VARINT), varint(value & _UINT64))
         else:
             data = value.encode() if isinstance(value, str) else value
-            _put_varint(out, number << 3 | _LENGTH)
-            _put_varint(out, len(data))
-            out += data
-    return bytes(out)
+            parts += (varint(number << 3 | _LENGTH), varint(len(data)), data)
+    return b"".join(parts)
 
 
-def _put_varint(out: bytearray, value: int) -> None:
+def varint(value: int) -> bytes:
+    """An unsigned integer, seven bits a byte, the low ones first."""
+    if value < 0x80:
+        return _BYTES[value]
+    out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
+    return bytes(out)
 
 
 class Message:
