@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dfkit.build.capabilities import Unsupported
 from dfkit.build.client import build
 from dfkit.build.engine import Engine, EngineError, LocalImage, connect
 from dfkit.build.events import (
@@ -18,7 +19,7 @@ from dfkit.build.events import (
     StepQueued,
     StepStarted,
 )
-from dfkit.build.request import BuildRequest, Folders, Output, Secret, SshAgent
+from dfkit.build.request import BuildRequest, Folders, Output, Resources, Secret, SshAgent
 
 __all__ = [
     "BuildRequest",
@@ -31,6 +32,7 @@ __all__ = [
     "ImageBuilt",
     "LocalImage",
     "Output",
+    "Resources",
     "Secret",
     "SolveFailed",
     "SshAgent",
@@ -41,6 +43,7 @@ __all__ = [
     "StepProgress",
     "StepQueued",
     "StepStarted",
+    "Unsupported",
     "build",
     "connect",
 ]

@@ -13,9 +13,10 @@ from collections import deque
 from contextlib import suppress
 
 from dfkit._record import replace
+from dfkit.build.capabilities import check_request
 from dfkit.build.engine import trouble
 from dfkit.build.events import BuildWarning, SolveFailed
-from dfkit.build.request import Folders, ignored, query
+from dfkit.build.request import Folders, query
 from dfkit.errors import BuildFailed, NoEngine
 
 TYPE_CHECKING = False
@@ -61,7 +62,7 @@ def build(
     if not engine.has_buildkit:
         raise NoEngine(f"{engine.name} at {engine.host} has no BuildKit: dfkit builds with Docker 18.09 or newer")
     began = time.monotonic()
-    told: deque[str] = deque(f"{engine.name} ignores {flag}" for flag in ignored(request, engine.api_version))
+    told = deque(check_request(request, engine))
     outcome = Outcome()
     request = replace(request, build_args={**engine.proxy_args(), **request.build_args})
     services, shared_key = [Auth(warn=told.append).handlers()], ""

@@ -62,8 +62,45 @@ class Output:
         """Whether the engine keeps the result as an image."""
         return self.type in ("image", "docker") and not self.dest
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether the engine sends the result back."""
+        return self.type in ("tar", "local") or bool(self.dest)
+
 
 IMAGE = Output("image")
+
+
+@record
+class Cache:
+    """A place outside the engine for the results of steps: `type` is BuildKit's (`registry`, `inline`, `local`, `gha`, `s3` …).
+
+    `attributes` go to BuildKit as they are; what authorizes `gha` is taken from the environment when the build begins.
+    """
+
+    type: str
+    attributes: Mapping[str, str] = _NONE
+
+    def __repr__(self) -> str:
+        return f"Cache({self.type!r}, {', '.join(sorted(self.attributes))})"  # values may be keys of a store
+
+
+@record
+class Resources:
+    """Limits for the steps of a build, 0 or "" for none. BuildKit ignores them; the classic builder does not.
+
+    `memory` and `memory_swap` are in bytes (-1: swap without limit), `cpu_period` and `cpu_quota` in microseconds; `cpuset_cpus` and
+    `cpuset_mems` are lists such as `0-2,4`.
+    """
+
+    memory: int = 0
+    memory_swap: int = 0
+    cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    cgroup_parent: str = ""
 
 
 @record
@@ -74,6 +111,8 @@ class BuildRequest:
     build argument of None leaves the Dockerfile's default.
     `network` is `default`, `host` or `none`; `platform` is `os/architecture[/variant]`. `shm_size` is in bytes, 0 for the
     engine's own; `ulimits` maps a name to its soft and hard limit; `extra_hosts` are `name:address`.
+    `cache_from` are images, `cache_imports` other caches to read. `contexts` are named contexts that BuildKit fetches itself: a name
+    to a URL or to `docker-image://REFERENCE`; folders stand in `Folders.named`.
     """
 
     dockerfile: str = "Dockerfile"
@@ -89,9 +128,16 @@ class BuildRequest:
     extra_hosts: tuple[str, ...] = ()
     shm_size: int = 0
     ulimits: Mapping[str, tuple[int, int]] = MappingProxyType({})
+    resources: Resources = Resources()
+    squash: bool = False
+    security_opt: tuple[str, ...] = ()
+    isolation: str | None = None
     secrets: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     output: Output = IMAGE
+    cache_to: tuple[Cache, ...] = ()
+    cache_imports: tuple[Cache, ...] = ()
+    contexts: Mapping[str, str] = _NONE
 
 
 @record
@@ -99,21 +145,26 @@ class Folders:
     """A build's files, sent over its session: the engine takes those that have changed since it last built this context.
 
     The Dockerfile has a folder of its own, so no COPY sees it, and the context keeps its own file of the same name. `dockerfile`
-    is its text; `name` is what the engine's messages call it, and has no folder in it.
+    is its text; `name` is what the engine's messages call it, and has no folder in it. `named` are the folders of named contexts.
     """
 
     context: ContextPlan
     dockerfile: bytes
     name: str = "Dockerfile"
+    named: Mapping[str, ContextPlan] = MappingProxyType({})
 
 
-_HONOURED_SINCE = {"shm_size": ("--shm-size", (1, 42)), "ulimits": ("--ulimit", (1, 42))}
-"""What older engines take and ignore: the field, its flag, the first API version whose builder uses it (Docker 23.0)."""
-
-
-def ignored(request: BuildRequest, api_version: tuple[int, int]) -> tuple[str, ...]:
-    """The flags of a request that an engine of this API version accepts without effect."""
-    return tuple(flag for field, (flag, since) in _HONOURED_SINCE.items() if getattr(request, field) and api_version < since)
+_RESOURCES = {
+    "memory": "memory",
+    "memswap": "memory_swap",
+    "cpushares": "cpu_shares",
+    "cpuperiod": "cpu_period",
+    "cpuquota": "cpu_quota",
+    "cpusetcpus": "cpuset_cpus",
+    "cpusetmems": "cpuset_mems",
+    "cgroupparent": "cgroup_parent",
+}
+"""Query parameters and fields of `Resources`."""
 
 
 def query(request: BuildRequest) -> list[tuple[str, str]]:
@@ -124,23 +175,33 @@ def query(request: BuildRequest) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = [("version", "2"), ("dockerfile", request.dockerfile)]
     pairs += [("t", tag) for tag in request.tags]
     pairs += [("extrahosts", host) for host in request.extra_hosts]
-    for name, text in (("target", request.target), ("networkmode", request.network), ("platform", request.platform)):
+    for name, text in (
+        ("target", request.target),
+        ("networkmode", request.network),
+        ("platform", request.platform),
+        ("isolation", request.isolation),
+    ):
         if text:
             pairs.append((name, text))
+    build_args = dict(request.build_args)
+    if any(cache.type == "inline" for cache in request.cache_to):
+        build_args["BUILDKIT_INLINE_CACHE"] = "1"
     ulimits = [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in request.ulimits.items()]
     for name, value in (
-        ("buildargs", dict(request.build_args)),
+        ("buildargs", build_args),
         ("labels", dict(request.labels)),
         ("cachefrom", list(request.cache_from)),
         ("ulimits", ulimits),
+        ("securityopt", list(request.security_opt)),
     ):
         if value:
             pairs.append((name, json.dumps(value)))
-    if request.shm_size:
-        pairs.append(("shmsize", str(request.shm_size)))
+    numbers = {"shmsize": request.shm_size, **{name: getattr(request.resources, field) for name, field in _RESOURCES.items()}}
+    pairs += [(name, str(value)) for name, value in numbers.items() if value]
     if not request.output.is_image:
         # A folder comes as a tar too: its own protocol would have the engine say where each file goes.
         kind = "tar" if request.output.type == "local" else request.output.type
         pairs.append(("outputs", json.dumps([{"Type": kind, "Attrs": dict(request.output.attributes)}])))
-    pairs += [(name, "1") for name, wanted in (("nocache", request.no_cache), ("pull", request.pull)) if wanted]
+    switches = (("nocache", request.no_cache), ("pull", request.pull), ("squash", request.squash))
+    pairs += [(name, "1") for name, wanted in switches if wanted]
     return pairs

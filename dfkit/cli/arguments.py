@@ -53,6 +53,13 @@ def add_build_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Which engine is meant."""
+    group = parser.add_argument_group("engine")
+    group.add_argument("-H", "--host", metavar="URL", help="the engine (unix://, tcp:// or ssh://; default: DOCKER_HOST)")
+    group.add_argument("--context-name", metavar="NAME", help="the docker context that names the engine")
+
+
 def add_ignorefile(parser: argparse.ArgumentParser) -> None:
     """Another ignore file than the one that Docker looks for."""
     parser.add_argument(

@@ -6,16 +6,16 @@ import json
 import os
 import sys
 
-from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_ignorefile, build_args
+from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, add_ignorefile, build_args
 from dfkit.errors import NoEngine
 from dfkit.text import at_least
-from dfkit.workflow.build import Prepared, build, dockerfile_of, prepare
+from dfkit.workflow.build import Prepared, build, dockerfile_of, for_engine, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from dfkit.build import Engine, SolveFailed
+    from dfkit.build import BuildRequest, Engine, SolveFailed
 
 
 def run(arguments: list[str]) -> int:
@@ -23,6 +23,7 @@ def run(arguments: list[str]) -> int:
     options = _parse(arguments)
     file = dockerfile_of(options.context, options.file)
     values = build_args(options.build_arg)
+    request = _request(options, values)
     engine = _engine(options)
     try:
         prepared = prepare(
@@ -42,10 +43,11 @@ def run(arguments: list[str]) -> int:
         if options.dry_run:
             _show(prepared)
             return 0
+        assert engine is not None, "only a dry run goes on without an engine"
+        prepared = for_engine(prepared, request, engine)
         if not options.quiet:
             _say_plan(prepared)
-        assert engine is not None, "only a dry run goes on without an engine"
-        return _build(prepared, options, values, engine)
+        return _build(prepared, options, request, engine)
     finally:
         if engine is not None:
             engine.close()
@@ -58,7 +60,7 @@ def _parse(arguments: list[str]) -> Namespace:
     add_ignorefile(parser)
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="a name for the image; may be repeated")
     parser.add_argument("--target", metavar="STAGE", help="the stage to build (default: the last)")
-    parser.add_argument("--network", metavar="MODE", help="the network of RUN: default, host or none")
+    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="a label for the image")
     parser.add_argument("--platform", metavar="OS/ARCH", help="what to build for")
     parser.add_argument("--pull", action="store_true", help="look for newer base images")
     parser.add_argument("--no-cache", action="store_true", help="run every step")
@@ -75,34 +77,79 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument("--iidfile", metavar="FILE", help="write the image's id to a file")
     parser.add_argument("--report", metavar="FILE", help="write a report of the build as JSON")
     add_build_args(parser)
+    _add_steps(parser)
+    add_engine(parser)
     return parser.parse_args(arguments)
+
+
+def _add_steps(parser: Parser) -> None:
+    """What the steps of a build may use and whom they know."""
+    group = parser.add_argument_group("steps")
+    group.add_argument("--network", metavar="MODE", help="the network of RUN: default, host or none")
+    group.add_argument("--add-host", action="append", default=[], metavar="NAME:ADDRESS", help="a host that RUN knows")
+    group.add_argument("--shm-size", metavar="SIZE", help="the size of /dev/shm, such as 64m")
+    group.add_argument("--ulimit", action="append", default=[], metavar="NAME=SOFT[:HARD]", help="a limit, such as nofile=1024")
+    group.add_argument("-m", "--memory", metavar="SIZE", help="a limit for memory")
+    group.add_argument("--memory-swap", metavar="SIZE", help="a limit for memory and swap together; -1 for none")
+    group.add_argument("-c", "--cpu-shares", type=int, default=0, metavar="NUMBER", help="the relative weight of the CPU time")
+    group.add_argument("--cpu-period", type=int, default=0, metavar="MICROSECONDS", help="the period of the CPU quota")
+    group.add_argument("--cpu-quota", type=int, default=0, metavar="MICROSECONDS", help="CPU time in a period")
+    group.add_argument("--cpuset-cpus", default="", metavar="LIST", help="the CPUs to use, such as 0-2,4")
+    group.add_argument("--cpuset-mems", default="", metavar="LIST", help="the memory nodes to use")
+    group.add_argument("--cgroup-parent", default="", metavar="CGROUP", help="the control group above the steps'")
+    group.add_argument("--security-opt", action="append", default=[], metavar="OPTION", help="a security option (Windows)")
+    group.add_argument("--isolation", metavar="KIND", help="how steps are kept apart (Windows)")
+    group.add_argument("--squash", action="store_true", help="make one layer of all (experimental engines)")
+
+
+def _request(options: Namespace, values: dict[str, str]) -> BuildRequest:
+    """Raises `UsageError` for a value that docker would not take."""
+    from dfkit.build import BuildRequest, Resources
+    from dfkit.build.limits import host, label, size, swap, ulimit
+
+    return BuildRequest(
+        tags=tuple(options.tag),
+        build_args=values,
+        target=options.target,
+        labels=dict(map(label, options.label)),
+        network=options.network,
+        platform=options.platform,
+        no_cache=options.no_cache,
+        pull=options.pull,
+        extra_hosts=tuple(map(host, options.add_host)),
+        shm_size=size(options.shm_size, "--shm-size") if options.shm_size else 0,
+        ulimits=dict(map(ulimit, options.ulimit)),
+        resources=Resources(
+            memory=size(options.memory, "--memory") if options.memory else 0,
+            memory_swap=swap(options.memory_swap, "--memory-swap") if options.memory_swap else 0,
+            cpu_shares=options.cpu_shares,
+            cpu_period=options.cpu_period,
+            cpu_quota=options.cpu_quota,
+            cpuset_cpus=options.cpuset_cpus,
+            cpuset_mems=options.cpuset_mems,
+            cgroup_parent=options.cgroup_parent,
+        ),
+        squash=options.squash,
+        security_opt=tuple(options.security_opt),
+        isolation=options.isolation,
+    )
 
 
 def _engine(options: Namespace) -> Engine | None:
     from dfkit.build import connect
 
     try:
-        return connect()
+        return connect(options.host, context=options.context_name)
     except NoEngine:
         if options.dry_run:
             return None
         raise
 
 
-def _build(prepared: Prepared, options: Namespace, values: dict[str, str], engine: Engine) -> int:
-    from dfkit.build import BuildRequest, SolveFailed
+def _build(prepared: Prepared, options: Namespace, request: BuildRequest, engine: Engine) -> int:
+    from dfkit.build import SolveFailed
     from dfkit.output.progress import excerpt, progress
     from dfkit.workflow.read import put
-
-    request = BuildRequest(
-        tags=tuple(options.tag),
-        build_args=values,
-        target=options.target,
-        network=options.network,
-        platform=options.platform,
-        no_cache=options.no_cache,
-        pull=options.pull,
-    )
 
     def on_fault(sentence: str, error: SolveFailed) -> None:
         print(f"\n{excerpt(error)}\ndfkit: THIS IS A FAULT OF DFKIT, please report it: {sentence}\n", file=sys.stderr)

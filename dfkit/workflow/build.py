@@ -136,11 +136,13 @@ def build(
     """Build what was prepared.
 
     If an optimized text does not build and the original does, that is a fault of dfkit: `on_fault` is told before the original is
-    built, and the report records it. Raises `BuildFailed` if the original does not build either, `NoEngine`.
+    built, and the report records it. Raises `Unsupported` for what this engine cannot build before anything is sent, `BuildFailed`
+    if the original does not build either, `NoEngine`.
     """
     from dfkit.build import SolveFailed
     from dfkit.build.report import OPTIMIZED, ORIGINAL, BuildReport
 
+    prepared = for_engine(prepared, request, engine)
     faults: tuple[str, ...] = ()
     kind = OPTIMIZED if prepared.changed else ORIGINAL
     try:
@@ -154,6 +156,27 @@ def build(
         result = build_text(prepared.plan, prepared.source.text, request, engine, on_event)
         kind, faults = ORIGINAL, (sentence,)
     return BuildReport(prepared.source.name, engine.name, kind, request.tags, result, faults)
+
+
+def for_engine(prepared: Prepared, request: BuildRequest, engine: Engine) -> Prepared:
+    """What was prepared, without the rewrites where their result is nothing that this engine's frontend can read.
+
+    Raises `Unsupported` if it cannot read the original either.
+    """
+    from dfkit.build.capabilities import Unsupported, check_features
+
+    def check(text: str) -> None:
+        args = {name: value for name, value in request.build_args.items() if value is not None}
+        model = Model(parse(Source(text, prepared.source.name)), build_args=args)
+        target = model.stage(request.target) if request.target else model.final
+        check_features(model, target, engine, args.get("BUILDKIT_SYNTAX"))
+
+    try:
+        check(prepared.text)
+    except Unsupported:
+        check(prepared.source.text)
+        return replace(prepared, text=prepared.source.text, optimized=None)
+    return prepared
 
 
 def build_text(plan: ContextPlan, text: str, request: BuildRequest, engine: Engine, on_event: OnEvent) -> BuildResult:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from dfkit.build.request import BuildRequest, ignored, query
+from dfkit.build.request import BuildRequest, Resources, query
 
 
 def test_a_plain_request_says_only_what_it_must():
@@ -24,6 +24,10 @@ def test_every_field_reaches_the_query():
         extra_hosts=("db:10.0.0.1",),
         shm_size=1024,
         ulimits={"nofile": (10, 20)},
+        resources=Resources(1, -1, 3, 4, 5, "0-1", "0", "/up"),
+        squash=True,
+        security_opt=("credentialspec=file://x",),
+        isolation="process",
     )
     pairs = query(request)
     assert [value for name, value in pairs if name == "t"] == ["a:1", "b"]
@@ -34,7 +38,11 @@ def test_every_field_reaches_the_query():
     assert json.loads(said["ulimits"]) == [{"Name": "nofile", "Soft": 10, "Hard": 20}]
     assert {
         name: said[name]
-        for name in ("dockerfile", "target", "networkmode", "platform", "nocache", "pull", "extrahosts", "shmsize")
+        for name in (
+            *("dockerfile", "target", "networkmode", "platform", "nocache", "pull", "extrahosts", "shmsize"),
+            *("memory", "memswap", "cpushares", "cpuperiod", "cpuquota", "cpusetcpus", "cpusetmems", "cgroupparent"),
+            *("squash", "securityopt", "isolation"),
+        )
     } == {
         "dockerfile": "docker/app.Dockerfile",
         "target": "final",
@@ -44,11 +52,15 @@ def test_every_field_reaches_the_query():
         "pull": "1",
         "extrahosts": "db:10.0.0.1",
         "shmsize": "1024",
+        "memory": "1",
+        "memswap": "-1",
+        "cpushares": "3",
+        "cpuperiod": "4",
+        "cpuquota": "5",
+        "cpusetcpus": "0-1",
+        "cpusetmems": "0",
+        "cgroupparent": "/up",
+        "squash": "1",
+        "securityopt": '["credentialspec=file://x"]',
+        "isolation": "process",
     }
-
-
-def test_what_an_old_engine_ignores_is_named():
-    request = BuildRequest(shm_size=1024, ulimits={"nofile": (10, 20)})
-    assert ignored(request, (1, 41)) == ("--shm-size", "--ulimit")
-    assert ignored(request, (1, 45)) == ()
-    assert ignored(BuildRequest(), (1, 41)) == ()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NAMES = ("packages", "commands", "images", "licenses", "manifests")
+NAMES = ("packages", "commands", "images", "licenses", "manifests", "features")
 """The tables; a wheel carries each compiled."""
 _tables: dict[str, dict[str, Any]] = {}
 
