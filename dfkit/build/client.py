@@ -15,7 +15,7 @@ from contextlib import suppress
 from dfkit._record import replace
 from dfkit.build.capabilities import check_request
 from dfkit.build.engine import trouble
-from dfkit.build.events import BuildWarning, SolveFailed
+from dfkit.build.events import BuildWarning
 from dfkit.build.request import Folders, query
 from dfkit.errors import BuildFailed, NoEngine
 
@@ -49,57 +49,46 @@ def build(
     engine applies no .dockerignore to it. The iterator is run in another thread; what it raises ends the build, and is raised
     here.
 
-    Raises `SolveFailed` if the engine ends the build with an error, `ContextError` if it does so because a file of the folders
-    cannot be sent, `BuildFailed` if it does not take the request, `NoEngine` without an engine with BuildKit or if the engine is
-    lost. On KeyboardInterrupt (also one out of `on_event`) the build is cancelled on the engine and the exception goes on; a
-    second one leaves at once.
+    Raises `UsageError` for a secret, an ssh agent or an output that cannot be used, before anything is sent; `SolveFailed` if the
+    engine ends the build with an error, `ContextError` if it does so because a file of the folders cannot be sent, `OutputFailed` if
+    the output cannot be written, `BuildFailed` if the engine does not take the request, `NoEngine` without an engine with BuildKit or
+    if the engine is lost. On KeyboardInterrupt (also one out of `on_event`) the build is cancelled on the engine and the exception goes
+    on; a second one leaves at once.
     """
-    from dfkit.build.buildkit.auth import Auth
-    from dfkit.build.buildkit.filesync import FileSync
     from dfkit.build.buildkit.session import Session, through_engine
     from dfkit.build.outcome import Outcome
+    from dfkit.build.services import Services
 
     if not engine.has_buildkit:
         raise NoEngine(f"{engine.name} at {engine.host} has no BuildKit: dfkit builds with Docker 18.09 or newer")
     began = time.monotonic()
     told = deque(check_request(request, engine))
-    outcome = Outcome()
     request = replace(request, build_args={**engine.proxy_args(), **request.build_args})
-    services, shared_key = [Auth(warn=told.append).handlers()], ""
-    tar: Iterable[bytes] | None = None
-    files: FileSync | None = None
-    if isinstance(context, Folders):
-        request = replace(request, dockerfile=context.name)
-        files = FileSync(context)
-        services.append(files.handlers())
-        shared_key = files.shared_key()
-    else:
-        tar = context
-    session = Session(through_engine(engine.api), *services, shared_key=shared_key)
-    _open(session, engine)
-    try:
-        answer = _Answer(engine, request, tar, session.id)
+    folders, tar = (context, None) if isinstance(context, Folders) else (None, context)
+    if folders is not None:
+        request = replace(request, dockerfile=folders.name)
+    with Services(request, folders, told.append) as services:
+        outcome = Outcome(services.secrets.scrub)
+        session = Session(through_engine(engine.api), *services.handlers(), shared_key=services.shared_key)
+        _open(session, engine)
         try:
-            for line in answer.lines():
-                while told:
-                    on_event(outcome.warn(BuildWarning(told.popleft())))
-                for event in _read(line, outcome):
-                    on_event(event)
-        except KeyboardInterrupt:
-            answer.cancel()
-            raise
+            answer = _Answer(engine, request, tar, session.id)
+            try:
+                for line in answer.lines():
+                    while told:
+                        on_event(outcome.warn(BuildWarning(told.popleft())))
+                    for event in _read(line, outcome):
+                        on_event(event)
+            except KeyboardInterrupt:
+                answer.cancel()
+                raise
+            finally:
+                answer.close()
         finally:
-            answer.close()
-    finally:
-        session.close()
-    while told:
-        on_event(outcome.warn(BuildWarning(told.popleft())))
-    try:
-        return outcome.result(time.monotonic() - began)
-    except SolveFailed:
-        if files is not None and files.error is not None:
-            raise files.error from None
-        raise
+            session.close()
+        while told:
+            on_event(outcome.warn(BuildWarning(told.popleft())))
+        return services.result(outcome, time.monotonic() - began)
 
 
 def _open(session: Session, engine: Engine) -> None:

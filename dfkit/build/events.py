@@ -118,13 +118,23 @@ class Step:
 
 
 @record
+class Exported:
+    """A result that is no image. `dest` is the file or folder that has it, `-` standard output; `size` counts the tar's bytes."""
+
+    type: str
+    dest: str
+    size: int
+
+
+@record
 class BuildResult:
-    """A build that gave an image; `image_id` is `sha256:` and 64 hexadecimal digits."""
+    """A build that went well; `image_id` is `sha256:` and 64 hexadecimal digits, or empty where `output` is not None."""
 
     image_id: str
     steps: tuple[Step, ...]
     warnings: tuple[BuildWarning, ...]
     seconds: float
+    output: Exported | None = None
 
     @property
     def executed(self) -> tuple[Step, ...]:

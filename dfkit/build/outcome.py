@@ -9,7 +9,7 @@ from dfkit.build.events import BuildResult, BuildWarning, ImageBuilt, SolveFaile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dfkit.build.events import Event, Step
 
@@ -26,8 +26,10 @@ _PREFIX = re.compile(
 class Outcome:
     """One build's."""
 
-    def __init__(self) -> None:
-        self._trace = Trace()
+    def __init__(self, scrub: Callable[[str], str] = str) -> None:
+        """`scrub` takes secrets out of each text of the engine."""
+        self._scrub = scrub
+        self._trace = Trace(scrub)
         self._image_id: str | None = None
         self._error: str | None = None
         self._warnings: list[BuildWarning] = []
@@ -49,16 +51,16 @@ class Outcome:
 
     def fail(self, reason: str) -> None:
         """The build ended with this error, in the engine's words."""
-        self._error = reason
+        self._error = self._scrub(reason)
 
-    def result(self, seconds: float) -> BuildResult:
-        """What the build came to. Raises `SolveFailed`, also where it gave neither an image nor an error."""
+    def result(self, seconds: float, *, image: bool = True) -> BuildResult:
+        """What the build came to. Raises `SolveFailed`, also where it gave neither an `image`, if it was to, nor an error."""
         steps = self._trace.steps()
-        if self._error is not None or self._image_id is None:
+        if self._error is not None or (image and self._image_id is None):
             reason = _PREFIX.sub("", self._error or "the engine ended the build without an image and without an error")
             step = self._trace.failed() if self._error else None
             raise SolveFailed(_sentence(reason, step), reason=reason, step=step, steps=steps)
-        return BuildResult(self._image_id, steps, tuple(self._warnings), seconds)
+        return BuildResult(self._image_id or "", steps, tuple(self._warnings), seconds)
 
 
 def _sentence(reason: str, step: Step | None) -> str:

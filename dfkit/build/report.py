@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal
 
-    from dfkit.build.events import BuildResult, BuildWarning, Step
+    from dfkit.build.events import BuildResult, BuildWarning, Exported, Step
 
     Text = Literal["original", "optimized"]
 
@@ -40,13 +40,18 @@ class BuildReport:
             "engine": self.engine,
             "text": self.text,
             "tags": list(self.tags),
-            "image": self.result.image_id,
+            "image": self.result.image_id or None,
+            "output": _output(self.result.output),
             "seconds": round(self.result.seconds, 3),
             "executed": len(self.result.executed),
             "steps": [_step(step) for step in self.result.steps],
             "warnings": [_warning(warning) for warning in self.result.warnings],
             "faults": list(self.faults),
         }
+
+
+def _output(output: Exported | None) -> dict[str, Any] | None:
+    return None if output is None else {"type": output.type, "dest": output.dest, "bytes": output.size}
 
 
 def _step(step: Step) -> dict[str, Any]:

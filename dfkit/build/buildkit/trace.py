@@ -23,7 +23,7 @@ from dfkit.build.events import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dfkit.build.events import Event
 
@@ -74,7 +74,9 @@ class _Vertex:
 class Trace:
     """Reads the messages of one build in the order in which they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, scrub: Callable[[str], str] = str) -> None:
+        """`scrub` is applied to each text that the engine says."""
+        self._scrub = scrub
         self._vertexes: dict[str, _Vertex] = {}
         self._warnings: dict[BuildWarning, None] = {}
 
@@ -109,9 +111,9 @@ class Trace:
         digest = message.text(1)
         new = digest not in self._vertexes
         vertex = self._known(digest)
-        vertex.name = message.text(3) or vertex.name
+        vertex.name = self._scrub(message.text(3)) or vertex.name
         vertex.cached = message.flag(4)
-        vertex.error = message.text(7)
+        vertex.error = self._scrub(message.text(7))
         if new:
             yield StepQueued(digest, vertex.name)
         started, completed = _time(message.message(5)), _time(message.message(6))
@@ -136,7 +138,7 @@ class Trace:
 
     def _status(self, message: Message) -> Iterator[Event]:
         vertex = self._known(message.text(2))
-        part = message.text(1)
+        part = self._scrub(message.text(1))
         done = message.message(8) is not None
         event = StepProgress(vertex.digest, part, message.signed(4), message.signed(5), done)
         if vertex.parts.get(part) != event:
@@ -157,7 +159,7 @@ class Trace:
         if rest:
             vertex.partial[stream] = rest
         for line in lines:
-            text = line.rstrip(b"\r").decode("utf-8", "replace")
+            text = self._scrub(line.rstrip(b"\r").decode("utf-8", "replace"))
             vertex.lines.append(text)
             yield StepLog(vertex.digest, text, stream == 2, max(0.0, seconds))
 
@@ -165,7 +167,7 @@ class Trace:
         first = next(iter(message.messages(7)), None)
         start = first.message(1) if first else None
         line = start.signed(1) if start else 0
-        warning = BuildWarning(message.text(3), line or None, message.text(5) or None)
+        warning = BuildWarning(self._scrub(message.text(3)), line or None, message.text(5) or None)
         if warning not in self._warnings:
             self._warnings[warning] = None
             yield warning
