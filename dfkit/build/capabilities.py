@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dfkit.build.engine import Engine
-    from dfkit.build.request import BuildRequest
+    from dfkit.build.request import BuildRequest, Output
     from dfkit.model import Model
     from dfkit.model.features import Feature
     from dfkit.model.stages import Stage
 
 NEVER = (999, 0)
+CACHEONLY_UNTIL = (1, 42)
+"""From Docker 23.0 on `POST /build` finds no exporter of this name."""
 
 _PINNED = regex(r"(?:docker\.io/)?docker/dockerfile:([0-9]+)\.([0-9]+)(?:\.[0-9]+)?")
 
@@ -74,7 +76,25 @@ def check_request(request: BuildRequest, engine: Engine) -> tuple[str, ...]:
             raise Unsupported(
                 f"{engine.name} at {engine.host} has no {option.flag}: build on Docker Engine, or leave the option out"
             )
+    if refusal := _output(request.output, engine):
+        raise Unsupported(refusal)
     return tuple(f"{engine.name} ignores {option.flag}" for option in ignored)
+
+
+def _output(output: Output, engine: Engine) -> str:
+    """Why `POST /build` cannot give this output, as a sentence; empty if it can. BuildKit in the engine has few exporters."""
+    flag = f"--output type={output.type}"
+    if output.type in ("tar", "local") or (output.is_image and not output.attributes):
+        return ""
+    if output.type == "cacheonly" and engine.api_version < CACHEONLY_UNTIL:
+        return ""
+    if output.type == "registry" or output.attributes.get("push"):
+        return f"{engine.name} does not push what it builds: build it with a name (--tag), then `docker push` it"
+    if output.is_image:
+        return f"{engine.name} takes no settings for the image ({', '.join(output.attributes)}): its names come from --tag"
+    if output.type in ("oci", "docker"):
+        return f"{engine.name} writes no image archives (`{flag},dest=…`): build it with a name (--tag), then `docker save` it"
+    return f"{engine.name} has no `{flag}`: the types are local, tar and image"
 
 
 def _used(option: Option, engine: Engine) -> bool:
