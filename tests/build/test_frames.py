@@ -1,4 +1,4 @@
-"""DATA frames joined before HTTP/2 is taken apart."""
+"""DATA frames joined before HTTP/2 is taken apart, and bytes that wait for frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from h2.events import DataReceived
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfkit.build.buildkit.frames import Joiner
+from dfkit.build.buildkit.frames import Joiner, Pieces
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, WINDOW_UPDATE = 0, 1, 8
@@ -91,3 +91,21 @@ def test_flow_control_counts_what_it_counted():
         assert len(bodies) == (1 if join else 500)
         windows.append((b"".join(bodies), server.remote_flow_control_window(1), server.inbound_flow_control_window))
     assert windows[0] == windows[1]
+
+
+@given(st.lists(st.one_of(st.binary(max_size=9), st.none(), st.integers(0, 12)), max_size=40))
+def test_pieces_give_back_what_was_put_in(steps):
+    pieces, expected = Pieces(), b""
+    for step in steps:
+        if step is None:
+            pieces.clear()
+            expected = b""
+        elif isinstance(step, int):
+            assert pieces.take(step) == expected[:step]
+            expected = expected[step:]
+        else:
+            pieces.put(step)
+            expected += step
+        assert len(pieces) == len(expected)
+    assert pieces.take(1000) == expected
+    assert not pieces

@@ -1,4 +1,4 @@
-"""Small DATA frames made into large ones, before `h2` takes the stream apart.
+"""The bytes of DATA frames: small frames made into large ones before `h2` takes a stream apart, and messages cut into frames.
 
 BuildKit asks for each file in a frame of its own: 20,000 files are 20,000 frames of fifteen bytes, and each frame makes `h2`
 several objects and an event. Where frames of one stream begin and end means nothing (RFC 9113, section 6.1), and their
@@ -8,6 +8,8 @@ https://www.rfc-editor.org/rfc/rfc9113.html#section-4.1
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 _HEADER = 9
 _DATA = 0
@@ -64,3 +66,43 @@ class Joiner:
         else:
             self._rest = data[at:]
         return b"".join(out)
+
+
+class Pieces:
+    """Bytes that wait to be sent: put in by the message, taken out by the frame. Its length is that of the bytes."""
+
+    __slots__ = ("_at", "_pieces", "_size")
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._at = 0  # what was taken of the first piece
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def put(self, piece: bytes) -> None:
+        """Add a piece behind the others; it is not copied."""
+        if piece:
+            self._pieces.append(piece)
+            self._size += len(piece)
+
+    def take(self, size: int) -> bytes:
+        """The first bytes, at most that many."""
+        taken: list[bytes] = []
+        left = min(size, self._size)
+        self._size -= left
+        while left:
+            piece = self._pieces[0][self._at : self._at + left]
+            taken.append(piece)
+            left -= len(piece)
+            self._at += len(piece)
+            if self._at == len(self._pieces[0]):
+                self._pieces.popleft()
+                self._at = 0
+        return taken[0] if len(taken) == 1 else b"".join(taken)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._pieces.clear()
+        self._at = self._size = 0

@@ -26,7 +26,7 @@ from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import StreamClosedError
 from h2.settings import SettingCodes, Settings
 
-from dfkit.build.buildkit.frames import Joiner
+from dfkit.build.buildkit.frames import Joiner, Pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Call:
         self._ended = False  # the peer sends no more
         self._gone = False
         self._rest = bytearray()  # the receiver's own: the start of a message
-        self._unsent = bytearray()
+        self._unsent = Pieces()
         self._begun = False  # this side's headers are out
         self._status: StatusError | None = None
 
@@ -154,8 +154,8 @@ class Call:
             self._changed.wait_for(lambda: len(self._unsent) < _UNSENT_OF_CALL or self._gone)
             if self._gone:
                 raise GoneError
-            for message in messages:
-                self._unsent += b"\0" + len(message).to_bytes(4, "big") + message
+            framed = [part for message in messages for part in (b"\0" + len(message).to_bytes(4, "big"), message)]
+            self._unsent.put(b"".join(framed))
         self._connection._touch(self)
 
 
@@ -318,10 +318,10 @@ class Connection:
             room = min(http.local_flow_control_window(stream), http.max_outbound_frame_size)
             if room <= 0:
                 break
-            http.send_data(stream, bytes(memoryview(call._unsent)[:room]))
-            del call._unsent[:room]
-            call._changed.notify_all()
+            http.send_data(stream, call._unsent.take(room))
             self._out += http.data_to_send()
+        if len(call._unsent) < _UNSENT_OF_CALL:
+            call._changed.notify_all()
         return not call._unsent and self._finished(call)
 
     def _head(self, call: Call) -> None:
