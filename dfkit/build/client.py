@@ -14,20 +14,19 @@ from contextlib import suppress
 
 from dfkit._record import replace
 from dfkit.build.capabilities import check_request
-from dfkit.build.engine import trouble
+from dfkit.build.engine import Engine, trouble
 from dfkit.build.events import BuildWarning
 from dfkit.build.request import Folders, query
-from dfkit.errors import BuildFailed, NoEngine
+from dfkit.errors import BuildFailed, NoEngine, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from dfkit.build.buildkit.session import Session
-    from dfkit.build.engine import Engine
     from dfkit.build.events import BuildResult, Event
     from dfkit.build.outcome import Outcome
+    from dfkit.build.remote import Builder
     from dfkit.build.request import BuildRequest
 
 _LONGEST_MESSAGE = 64 << 20
@@ -37,7 +36,7 @@ _HANG_UP_SECONDS = 5
 
 
 def build(
-    engine: Engine,
+    engine: Engine | Builder,
     request: BuildRequest,
     context: Folders | Iterable[bytes],
     on_event: Callable[[Event], None] = lambda _event: None,
@@ -49,6 +48,9 @@ def build(
     engine applies no .dockerignore to it. The iterator is run in another thread; what it raises ends the build, and is raised
     here.
 
+    A build of folders goes by BuildKit's control API where it asks for what the engine's own request cannot say, and always on a
+    `Builder`, whose images stay there unless the request's output tells otherwise.
+
     Raises `UsageError` for a secret, an ssh agent or an output that cannot be used, before anything is sent; `SolveFailed` if the
     engine ends the build with an error, `ContextError` if it does so because a file of the folders cannot be sent, `OutputFailed` if
     the output cannot be written, `BuildFailed` if the engine does not take the request, `NoEngine` without an engine with BuildKit or
@@ -58,7 +60,12 @@ def build(
     from dfkit.build.buildkit.session import Session, through_engine
     from dfkit.build.outcome import Outcome
     from dfkit.build.services import Services
+    from dfkit.build.solve import only_by_control, open_session, solve
 
+    if not isinstance(engine, Engine) or only_by_control(request, context):
+        if not isinstance(context, Folders):
+            raise UsageError("this build takes its context from folders, not from a tar")
+        return solve(engine, request, context, on_event)
     if not engine.has_buildkit:
         raise NoEngine(f"{engine.name} at {engine.host} has no BuildKit: dfkit builds with Docker 18.09 or newer")
     began = time.monotonic()
@@ -70,7 +77,7 @@ def build(
     with Services(request, folders, told.append) as services:
         outcome = Outcome(services.secrets.scrub)
         session = Session(through_engine(engine.api), *services.handlers(), shared_key=services.shared_key)
-        _open(session, engine)
+        open_session(session, engine)
         try:
             answer = _Answer(engine, request, tar, session.id)
             try:
@@ -89,18 +96,6 @@ def build(
         while told:
             on_event(outcome.warn(BuildWarning(told.popleft())))
         return services.result(outcome, time.monotonic() - began)
-
-
-def _open(session: Session, engine: Engine) -> None:
-    from dfkit.build.buildkit.transport import UpgradeError
-    from dfkit.build.dockerpy import EngineTrouble
-
-    try:
-        session.open()
-    except UpgradeError as error:
-        raise NoEngine(f"{engine.name} at {engine.host} opens no BuildKit session: {error}") from None
-    except EngineTrouble as error:
-        raise trouble(error, engine.host, "open a session") from None
 
 
 def _read(line: bytes, outcome: Outcome) -> Iterator[Event]:

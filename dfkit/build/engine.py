@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from dfkit._record import record
-from dfkit.errors import DfkitError, NoEngine
+from dfkit.build.dockerconfig import endpoint, load
+from dfkit.errors import DfkitError, NoEngine, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,13 @@ class Engine:
         """Whether builds can go to BuildKit with a session."""
         return not self.podman and self.api_version >= BUILDKIT_SINCE
 
+    @property
+    def containerd_store(self) -> bool:
+        """Whether the engine keeps its images in containerd, as it can since Docker 23.0 and does by default since 29.0."""
+        with self._asking("say how it keeps images"):
+            status = self.api.info().get("DriverStatus") or ()
+        return ["driver-type", "io.containerd.snapshotter.v1"] in [list(pair) for pair in status]
+
     def image(self, name: str) -> LocalImage | None:
         """The local image of a name or id, None if there is none. Nothing is pulled."""
         from docker.errors import ImageNotFound
@@ -113,6 +121,13 @@ class Engine:
             # By id: of a bare repository name some engines save all tags.
             yield from self.api.get_image(self.api.inspect_image(image)["Id"], chunk_size=1 << 20)
 
+    def load(self, archive: str) -> None:
+        """Take the images of an archive as `docker save` makes them; `archive` is a path."""
+        with self._asking("load the image"), open(archive, "rb") as file:
+            for said in self.api.load_image(file):
+                if "error" in said:
+                    raise EngineError(f"the Docker engine could not load the image: {said['error']}")
+
     def tag(self, image: str, name: str) -> None:
         """Give an image another name, `repository[:tag]`."""
         repository, colon, tag = name.rpartition(":")
@@ -136,9 +151,7 @@ class Engine:
 
         https://docs.docker.com/engine/cli/proxy/
         """
-        from docker.utils.config import load_general_config
-
-        proxies = load_general_config().get("proxies") or {}
+        proxies = load().get("proxies") or {}
         settings = proxies.get(self.host) or proxies.get("default") or {}
         names = {"httpProxy": "http_proxy", "httpsProxy": "https_proxy", "ftpProxy": "ftp_proxy", "noProxy": "no_proxy"}
         found = {name: str(settings[key]) for key, name in names.items() if settings.get(key)}
@@ -171,17 +184,18 @@ def connect(host: str | None = None, *, context: str | None = None) -> Engine:
     """
     from docker.errors import DockerException
 
-    from dfkit.build.dockerpy import EngineTrouble, locate, open_client
+    from dfkit.build.dockerpy import Client, EngineTrouble
 
-    address = host or ""
     try:
-        settings = locate(host, context)
-        address = settings["base_url"]
-        return Engine(open_client(settings), address)
+        found = endpoint(host, context)
+    except UsageError as error:
+        raise NoEngine(str(error)) from None
+    try:
+        return Engine(Client(found), found.host)
     except EngineTrouble as error:
         if isinstance(error, DockerException) and not _unreachable(error):
-            raise NoEngine(f"cannot use the Docker engine{f' at {address}' if address else ''}: {error}") from None
-        raise trouble(error, address, "connect") from None
+            raise NoEngine(f"cannot use the Docker engine at {found.host}: {error}") from None
+        raise trouble(error, found.host, "connect") from None
 
 
 def trouble(error: BaseException, host: str, what: str) -> DfkitError:
