@@ -132,7 +132,8 @@ class Agents:
                             agent = agent or self._connected(path)
                             answer = _ask(agent, request)
                         except OSError as error:
-                            self._warn(f"the ssh agent at {path} does not answer ({_reason(error)})")
+                            if not self._closed:
+                                self._warn(f"the ssh agent at {path} does not answer ({_reason(error)})")
                             self._disconnected(agent)
                             agent = None
                     call.send(encode((1, len(answer).to_bytes(4, "big") + answer)))
