@@ -7,6 +7,7 @@ put together here, as tree-sitter-bash groups some of them otherwise than a shel
 from __future__ import annotations
 
 from dfkit._regex import regex
+from dfkit.shell.flat import flat
 from dfkit.shell.invoke import DIALECTS, READABLE, effective_index, invocation, literals
 from dfkit.shell.mapping import Decoded, compose
 from dfkit.shell.mask import Masked, Raw, Unreadable, mask, mask_document
@@ -32,8 +33,10 @@ from dfkit.text import Mapped, Span
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
+    from collections.abc import Mapping
     from typing import Any
 
+    from dfkit.shell.flat import Flat
     from dfkit.shell.nodes import CompoundKind, Element, Part
     from dfkit.shell.tree import Tree
 
@@ -75,10 +78,9 @@ def _parse(text: Mapped, dialect: str, options: tuple[str, ...], depth: int) -> 
     if dialect in READABLE and depth <= DEPTH:
         try:
             masked = mask(text.text)
-            tree = syntax_tree(masked.text)
-            reader = _Reader(text, dialect, masked, tree, depth)
-            statements = reader.statements(tree.children, 0, len(text))
-            reader.finish()
+            reader = _Reader(text, dialect, masked, depth)
+            found = flat(masked)
+            statements = reader.flat_statements(found) if found is not None else reader.tree_statements()
             comments = tuple([Comment(text.span(*place), text.text[slice(*place)][1:].strip()) for place in masked.comments])
             return Script(text.span(0, len(text)), text, statements, comments, dialect, False, options)
         except (Unreadable, RecursionError):
@@ -94,7 +96,7 @@ def opaque(text: Mapped, dialect: str, options: tuple[str, ...] = ()) -> Script:
 class _Reader(Expansions):
     """Turns the tree of one text into nodes."""
 
-    def __init__(self, text: Mapped, dialect: str, masked: Masked, tree: Tree, depth: int) -> None:
+    def __init__(self, text: Mapped, dialect: str, masked: Masked, depth: int) -> None:
         self.mapped = text
         self.text = text.text
         self.masked = masked
@@ -102,9 +104,32 @@ class _Reader(Expansions):
         self.depth = depth
         self.words = Words(text, dialect, self)
         self.nodes: dict[int, Tree] = {}
+        self.parameters: Mapping[int, int] = {}
         self.negations = {self.words.blank(at + 1, len(text)): at for at in masked.negations}
         self.negated: set[int] = set()
+
+    def flat_statements(self, found: Flat) -> tuple[Statement, ...]:
+        """The statements of a text without nesting."""
+        self.parameters = found.parameters
+        statements = []
+        for chain in found.chains:
+            element = self.assemble([(text, start) if text else self.command(start, end) for text, start, end in chain.parts])
+            place = self.mapped.span(chain.at, chain.at + 1) if chain.separator else None
+            statements.append(Statement(element.span, element, chain.separator, place))  # type: ignore[arg-type]
+        return tuple(statements)
+
+    def tree_statements(self) -> tuple[Statement, ...]:
+        """The statements of a text as tree-sitter sees them."""
+        tree = self.tree()
+        statements = self.statements(tree.children, 0, len(self.text))
+        self.finish()
+        return statements
+
+    def tree(self) -> Tree:
+        """tree-sitter's tree, its expansions noted."""
+        tree = syntax_tree(self.masked.text)
         self.collect(tree)
+        return tree
 
     def collect(self, tree: Tree) -> None:
         """Note the expansions of a tree by where they start."""
@@ -130,7 +155,7 @@ class _Reader(Expansions):
         if at in self.masked.backquotes:
             return self.masked.backquotes[at]
         node = self.nodes.get(at)
-        return None if node is None else int(node.end_byte)
+        return self.parameters.get(at) if node is None else int(node.end_byte)
 
     def script(self, at: int, quoted: bool) -> tuple[str, Script] | None:
         if at in self.masked.backquotes:
@@ -543,6 +568,7 @@ def _document_parts(body: Mapped, dialect: str, depth: int) -> tuple[Part, ...]:
     places = [(span.start, span.end) for span in (body.span(at, at + 1) for at in range(size))]
     quoted = Decoded(f': "{body.text}"', (*[(start, start)] * 3, *places, (end, end), (end, end)))
     masked = mask_document(quoted.text, 3)
-    reader = _Reader(quoted, dialect, masked, syntax_tree(masked.text), depth)
+    reader = _Reader(quoted, dialect, masked, depth)
+    reader.tree()
     parts, _, _ = reader.words.parts(3, size + 3, "document")
     return parts
