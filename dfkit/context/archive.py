@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import stat
 
-from dfkit.context.tree import ContextError, Entry, unreadable
+from dfkit.context.tree import Entry, attributes, changed, unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _NAME_SIZE = 100
 _LONG_NAME = b"././@LongLink"
 _FILE, _HARD_LINK, _SYMLINK, _PAX = b"0", b"1", b"2", b"x"
 _GNU_LONG_LINK, _GNU_LONG_NAME = b"K", b"L"
-_TYPES = {"file": _FILE, "symlink": _SYMLINK, "char": b"3", "block": b"4", "dir": b"5", "fifo": b"6"}
+_TYPES = {"file": _FILE, "symlink": _SYMLINK, "char": b"3", "block": b"4", "dir": b"5", "fifo": b"6", "socket": _FILE}
 
 
 def stream(root: str | Path, entries: Iterable[Entry], dockerfile: Entry, text: bytes) -> Iterator[bytes]:
@@ -73,8 +73,8 @@ def _member(base: str, entry: Entry, sent: dict[tuple[int, int], bytes]) -> Iter
         try:
             status = os.fstat(opened)
             if not stat.S_ISREG(status.st_mode):
-                raise _changed(entry.path)
-            yield _headers(name, _FILE, entry, status.st_size, xattrs=_xattrs(full))
+                raise changed(entry.path)
+            yield _headers(name, _FILE, entry, status.st_size, xattrs=attributes(full))
             yield from _data(opened, entry.path, status)
         finally:
             os.close(opened)
@@ -83,7 +83,7 @@ def _member(base: str, entry: Entry, sent: dict[tuple[int, int], bytes]) -> Iter
     else:
         if entry.kind == "dir":
             name += b"/"
-        yield _headers(name, _TYPES[entry.kind], entry, 0, os.fsencode(entry.linkname), _xattrs(full))
+        yield _headers(name, _TYPES[entry.kind], entry, 0, os.fsencode(entry.linkname), attributes(full))
 
 
 def _open(full: str) -> int | None:
@@ -100,18 +100,13 @@ def _data(opened: int, path: str, before: os.stat_result) -> Iterator[bytes]:
     while left:
         piece = os.read(opened, min(left, _CHUNK))
         if not piece:
-            raise _changed(path)
+            raise changed(path)
         left -= len(piece)
         yield piece
     after = os.fstat(opened)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise _changed(path)
+        raise changed(path)
     yield _padding(before.st_size)
-
-
-def _changed(path: str) -> ContextError:
-    advice = "build again when nothing writes to it, or add it to .dockerignore"
-    return ContextError(f"The file {path} changed while it was sent; {advice}.")
 
 
 def _padding(size: int) -> bytes:
@@ -164,17 +159,3 @@ def _number(value: int) -> bytes:
     if 0 <= value < 8**11:
         return b"%011o\x00" % value
     return (value + (1 << 96) if value < 0 else value | 1 << 95).to_bytes(12, "big")
-
-
-def _xattrs(full: str) -> dict[str, bytes]:
-    """The extended attributes that `docker build` sends: those that can be read, less Apple's."""
-    if not hasattr(os, "listxattr"):
-        return {}
-    found: dict[str, bytes] = {}
-    try:
-        for key in os.listxattr(full, follow_symlinks=False):
-            if not key.startswith("com.apple."):
-                found[key] = os.getxattr(full, key, follow_symlinks=False)
-    except OSError:
-        return found
-    return found

@@ -2,7 +2,7 @@
 
 What happens to what is not a plain file:
 
-- a socket is left out;
+- a socket goes as an empty file, as Docker's client sends it;
 - a named pipe, a device and a symbolic link go as such, and a link is never followed, so a loop of links is no loop here;
 - what vanishes between the listing and the look at it is left out, as if it had vanished before;
 - a folder that cannot be listed ends the walk, unless it is ignored or not wanted;
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from dfkit._record import record
 from dfkit.context.pattern import Matcher
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal, Protocol
 
-    Kind = Literal["file", "dir", "symlink", "fifo", "char", "block"]
+    Kind = Literal["file", "dir", "symlink", "fifo", "char", "block", "socket"]
 
     class Wanted(Protocol):
         """What a walk asks of a selection."""
@@ -43,6 +44,7 @@ _KINDS: dict[int, Kind] = {
     stat.S_IFIFO: "fifo",
     stat.S_IFCHR: "char",
     stat.S_IFBLK: "block",
+    stat.S_IFSOCK: "socket",
 }
 
 
@@ -53,6 +55,23 @@ class ContextError(UsageError):
 def unreadable(path: str, error: OSError) -> ContextError:
     """The sentence for a file or folder that the user may not read."""
     return ContextError(f"{path} cannot be read ({error.strerror}); change its mode or add it to .dockerignore.")
+
+
+def changed(path: str) -> ContextError:
+    """The sentence for a file that is not any more what was said of it."""
+    advice = "build again when nothing writes to it, or add it to .dockerignore"
+    return ContextError(f"The file {path} changed while it was sent; {advice}.")
+
+
+def attributes(full: str) -> dict[str, bytes]:
+    """The extended attributes that `docker build` sends: those that can be read, less Apple's."""
+    found: dict[str, bytes] = {}
+    with suppress(OSError):
+        for key in os.listxattr(full, follow_symlinks=False) if hasattr(os, "listxattr") else ():
+            if not key.startswith("com.apple."):
+                with suppress(OSError):
+                    found[key] = os.getxattr(full, key, follow_symlinks=False)
+    return found
 
 
 @record
@@ -148,12 +167,10 @@ def _listed(folder: str, optional: bool = False) -> Iterator[os.DirEntry[str]]:
 
 
 def _entry(found: os.DirEntry[str], path: str) -> Entry | None:
-    """What is known of an entry; `None` if it is a socket or has vanished."""
+    """What is known of an entry; `None` if it has vanished."""
     try:
         status = found.stat(follow_symlinks=False)
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
-        if kind is None:
-            return None
+        kind = _KINDS[stat.S_IFMT(status.st_mode)]
         linkname = os.readlink(found.path) if kind == "symlink" else ""
     except FileNotFoundError:
         return None

@@ -145,7 +145,8 @@ def against_docker(inspected: Inspection) -> Against:
 
 
 def _facts(entry: Entry) -> tuple[object, ...]:
-    return (entry.kind, entry.size, entry.mode if entry.kind != "symlink" else 0, entry.linkname)
+    kind = "file" if entry.kind == "socket" else entry.kind
+    return (kind, entry.size, entry.mode if entry.kind != "symlink" else 0, entry.linkname)
 
 
 def _docker_sees(inspected: Inspection) -> dict[str, tuple[object, ...]]:

@@ -241,6 +241,15 @@ def test_devices_and_extended_attributes_arrive(serve, tmp_path):
     assert (null.integer(8), null.integer(9)) == (1, 3)
 
 
+def test_a_socket_arrives_as_an_empty_file(serve, tmp_path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        (tmp_path / "s").chmod(0o755)
+        found, contents = serve(folders(tmp_path)).sync()
+    assert (found[b"s"].integer(2), found[b"s"].integer(5)) == (0o755, 0)
+    assert contents == {b"s": b""}
+
+
 def test_nothing_is_read_that_the_engine_keeps(serve, tmp_path):
     for name in "abc":
         (tmp_path / name).write_text(name * 1000)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
 
@@ -136,6 +137,14 @@ def test_a_sparse_file_larger_than_8_gib_is_sent_whole_in_little_memory(tmp_path
     assert tarfile.TarInfo.frombuf(head[1024:1536], "utf-8", "strict").size == size
     assert len(head) < 2**20
     assert len(next(chunks)) < 2**20
+
+
+def test_a_socket_is_an_empty_file(tmp_path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        (tmp_path / "s").chmod(0o755)
+        found, contents = members(packed(tmp_path))
+    assert (found["s"].isreg(), found["s"].mode, contents["s"]) == (True, 0o755, b"")
 
 
 def test_a_file_that_has_vanished_is_left_out(tmp_path):

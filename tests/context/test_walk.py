@@ -46,11 +46,12 @@ def test_an_entry_has_the_facts_of_its_file(tmp_path):
     assert found["d"].kind == "dir"
 
 
-def test_a_socket_is_left_out(tmp_path):
-    write(tmp_path, "f")
+def test_a_socket_is_one(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
-        assert paths(tmp_path) == ["f"]
+        (tmp_path / "s").chmod(0o755)
+        (found,) = walk(tmp_path)
+    assert (found.path, found.kind, found.mode, found.size) == ("s", "socket", 0o755, 0)
 
 
 def test_a_loop_of_links_is_three_links(tmp_path):

@@ -64,15 +64,18 @@ def test_dockers_client_sees_the_same_files(root):
     (root / ".dockerignore").write_text("docs\n*\n!src/in\n!**/*.json\n!link\n")
     os.link(root / "web" / "p.json", root / "web" / "r.json")
     os.chmod(root / "src" / "in" / "b.go", 0o4755)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(root / "src" / "in" / "socket"))
     found = against_docker(inspect(str(root), None, build_args={}))
     assert found.equal, found
-    assert found.same == 9
+    assert found.same == 10
 
 
 @pytest.mark.skipif(not has_buildx(), reason="needs `docker buildx`, or DFKIT_BUILDX and DFKIT_BUILDX_HOST")
 def test_a_difference_from_dockers_client_is_told(root):
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(root / "socket"))
-    found = against_docker(inspect(str(root), None, build_args={}))
-    assert found.docker == ("socket",)
+    inspected = inspect(str(root), None, build_args={})
+    (root / "late").write_text("x")
+    (root / "src" / "in" / "b.go").chmod(0o600)
+    found = against_docker(inspected)
+    assert (found.docker, found.dfkit, found.different) == (("late",), (), ("src/in/b.go",))
     assert not found.equal

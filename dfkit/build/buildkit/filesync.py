@@ -26,17 +26,17 @@ import os
 import socket
 import stat
 from functools import partial
+from types import MappingProxyType
 
 from dfkit.build.buildkit.grpc import NOT_FOUND, UNKNOWN, StatusError
 from dfkit.build.buildkit.wire import Message, encode
-from dfkit.context.tree import ContextError, unreadable
+from dfkit.context.tree import ContextError, attributes, changed, unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dfkit.build.buildkit.grpc import Call, Handler
-    from dfkit.build.buildkit.wire import Value
     from dfkit.build.request import Folders
     from dfkit.context import Entry
 
@@ -46,12 +46,13 @@ if TYPE_CHECKING:
 
 _STAT, _REQ, _DATA, _FIN = range(4)
 
-_GO_MODES = {"dir": 1 << 31, "symlink": 1 << 27, "block": 1 << 26, "char": 1 << 26 | 1 << 21, "fifo": 1 << 25, "file": 0}
-"""The bits of Go's `os.FileMode` for a kind of file: https://pkg.go.dev/io/fs#FileMode"""
+_GO_MODES = {"dir": 1 << 31, "symlink": 1 << 27, "block": 1 << 26, "char": 1 << 26 | 1 << 21, "fifo": 1 << 25}
+"""The bits of Go's `os.FileMode` for a kind of file: https://pkg.go.dev/io/fs#FileMode. A socket goes as a file."""
 _GO_BITS = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
 
 _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """What opening a path says that had a file and now has nothing, or a link."""
+_NONE: Mapping[str, bytes] = MappingProxyType({})
 _CHUNK = 256 * 1024
 _BATCH = 64 * 1024
 """Bytes of small packets that are handed over together."""
@@ -128,24 +129,25 @@ def _send(call: Call, named: Iterator[Named]) -> None:
             packet = Message(received)
             kind, wanted = packet.integer(1), packet.integer(3)
             if kind == _FIN:
-                out.put((1, _FIN))
+                out.put(encode((1, _FIN)))
                 out.flush()
                 return
             if kind != _REQ or wanted not in contents:
                 raise StatusError(UNKNOWN, f"packet {kind} for entry {wanted} was not expected")
+            end = encode((1, _DATA), (3, wanted))
             for piece in contents.pop(wanted)():
-                out.put((1, _DATA), (3, wanted), (4, piece))
-            out.put((1, _DATA), (3, wanted))
+                out.put(end + encode((4, piece)))
+            out.put(end)
         entry = next(named, None)
         if entry is None:
             walking = False
-            out.put((1, _STAT))
+            out.put(encode((1, _STAT)))
             continue
         about, content = entry
         if content:
             contents[number] = content
         number += 1
-        out.put((1, _STAT), (2, about))
+        out.put(encode((1, _STAT), (2, about)))
 
 
 class _Outbox:
@@ -156,8 +158,7 @@ class _Outbox:
         self._packets: list[bytes] = []
         self._size = 0
 
-    def put(self, *fields: tuple[int, Value]) -> None:
-        packet = encode(*fields)
+    def put(self, packet: bytes) -> None:
         self._packets.append(packet)
         self._size += len(packet)
         if self._size >= _BATCH:
@@ -198,14 +199,15 @@ def _files(root: str | os.PathLike[str], entries: Iterable[Entry]) -> Iterator[N
     sent: dict[tuple[int, int], str] = {}
     for entry in entries:
         full = base + entry.path
-        mode = _GO_MODES[entry.kind] | entry.mode & 0o777 | sum(bit for posix, bit in _GO_BITS if entry.mode & posix)
+        mode = _GO_MODES.get(entry.kind, 0) | entry.mode & 0o777 | sum(bit for posix, bit in _GO_BITS if entry.mode & posix)
         if entry.kind == "symlink":
             # The engine sets attributes on what a link points to, so a link goes without.
             size = len(os.fsencode(entry.linkname))
             yield _stat(entry.path, mode=mode, size=size, time=entry.mtime, link=entry.linkname), None
             continue
         if entry.kind != "file":
-            yield _stat(entry.path, mode=mode, time=entry.mtime, device=entry.device, xattrs=_xattrs(full)), None
+            about = _stat(entry.path, mode=mode, time=entry.mtime, device=entry.device, xattrs=attributes(full))
+            yield about, _nothing if entry.kind == "socket" else None
             continue
         try:
             status = os.lstat(full)
@@ -214,14 +216,13 @@ def _files(root: str | os.PathLike[str], entries: Iterable[Entry]) -> Iterator[N
         except OSError as error:
             raise unreadable(full, error) from error
         if not stat.S_ISREG(status.st_mode):
-            raise _changed(entry.path)
+            raise changed(entry.path)
         inode = (status.st_dev, status.st_ino)
         first = sent.get(inode, "")
         if status.st_nlink > 1 and not first:
             sent[inode] = entry.path
-        about = _stat(
-            entry.path, mode=mode, size=status.st_size, time=status.st_mtime_ns, link=first, xattrs=() if first else _xattrs(full)
-        )
+        xattrs = {} if first else attributes(full)
+        about = _stat(entry.path, mode=mode, size=status.st_size, time=status.st_mtime_ns, link=first, xattrs=xattrs)
         yield about, None if first else partial(_read, full, entry.path, status.st_size, status.st_mtime_ns)
 
 
@@ -233,7 +234,7 @@ def _stat(
     time: int,
     link: str = "",
     device: tuple[int, int] = (0, 0),
-    xattrs: Iterable[tuple[str, bytes]] = (),
+    xattrs: Mapping[str, bytes] = _NONE,
 ) -> bytes:
     """A Stat message. User and group are 0, the default. `link` is a link's target, or the path that a hard link goes to."""
     major, minor = device
@@ -245,7 +246,7 @@ def _stat(
         (7, os.fsencode(link) or None),
         (8, major or None),
         (9, minor or None),
-        *((10, encode((1, os.fsencode(key)), (2, value))) for key, value in xattrs),
+        *((10, encode((1, os.fsencode(key)), (2, value))) for key, value in xattrs.items()),
     )
 
 
@@ -268,24 +269,13 @@ def _read(full: str, path: str, size: int, time: int) -> Iterator[bytes]:
     except OSError as error:
         if error.errno not in _REPLACED:
             raise unreadable(full, error) from error
-    raise _changed(path)
+    raise changed(path)
+
+
+def _nothing() -> Iterator[bytes]:
+    return iter(())
 
 
 def _unchanged(opened: int, size: int, time: int) -> bool:
     status = os.fstat(opened)
     return stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == (size, time)
-
-
-def _changed(path: str) -> ContextError:
-    advice = "build again when nothing writes to it, or add it to .dockerignore"
-    return ContextError(f"The file {path} changed while it was sent; {advice}.")
-
-
-def _xattrs(full: str) -> Iterator[tuple[str, bytes]]:
-    """The extended attributes that `docker build` sends: those that can be read, less Apple's."""
-    try:
-        for key in os.listxattr(full, follow_symlinks=False) if hasattr(os, "listxattr") else ():
-            if not key.startswith("com.apple."):
-                yield key, os.getxattr(full, key, follow_symlinks=False)
-    except OSError:
-        return
