@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import re
+import socket
+import warnings
 
 import docker
 import requests
 import urllib3
-from docker.context import ContextAPI
 from docker.errors import DockerException
-from docker.utils import kwargs_from_env
+from docker.tls import TLSConfig
+from requests.adapters import HTTPAdapter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-DEFAULT_HOST = "npipe:////./pipe/docker_engine" if os.name == "nt" else "unix:///var/run/docker.sock"
+    from dfkit.build.dockerconfig import Endpoint
 
 ANSWER_SECONDS = 10
 """How long an engine may take to say its version."""
@@ -25,12 +27,38 @@ SILENCE_SECONDS = 60
 EngineTrouble = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What a call of docker-py may raise: its own errors and those that it lets through."""
 
+_KEEP_ALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), seconds)
+        for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+]
+"""A network that is gone is noticed within a minute, while an engine may be silent for hours."""
+
 
 class Client(docker.APIClient):
-    """docker-py's client, with the engine's own certificate settings.
+    """docker-py's client for an endpoint; making one asks the engine for its version. Raises one of `EngineTrouble`.
 
-    requests would put REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which are meant for the web, in the place of the engine's CA.
+    Its TLS settings are the engine's own: requests would put REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which are meant for the web, in
+    the place of the engine's CA.
     """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        if endpoint.host.startswith("ssh://"):
+            from dfkit.build.ssh import Adapter
+
+            super().__init__("tcp://ssh:22", version="1.24", timeout=ANSWER_SECONDS)
+            self.mount("http+docker://", Adapter(endpoint.host, ANSWER_SECONDS))
+            self.base_url = "http+docker://ssh"
+            self._version: str = self._retrieve_server_version()  # type: ignore[attr-defined]
+        else:
+            super().__init__(endpoint.host, timeout=ANSWER_SECONDS, tls=_tls(endpoint))
+            for scheme in ("http://", "https://"):
+                if scheme in self.adapters:
+                    self.mount(scheme, _KeptAlive())
+        self.timeout = SILENCE_SECONDS
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """As requests does, but for the certificates that a call checks against."""
@@ -39,26 +67,18 @@ class Client(docker.APIClient):
         return settings
 
 
-def locate(host: str | None, context: str | None) -> dict[str, Any]:
-    """What `Client` needs to reach an engine: `base_url`, and `tls` where it is set.
-
-    The engine is `host`, else the docker context of that name, else DOCKER_HOST with its TLS variables, else the current docker
-    context, else the default socket. Raises one of `EngineTrouble`.
-    """
-    if context and not host:
-        if not (settings := ContextAPI.kwargs_from_context(context)):
-            raise DockerException(f'there is no docker context "{context}"; `docker context ls` lists them')
-        return dict(settings)
-    settings = kwargs_from_env()
-    if host:
-        settings["base_url"] = host
-    elif "base_url" not in settings:
-        settings = {"base_url": DEFAULT_HOST} | ContextAPI.kwargs_from_context()
-    return dict(settings)
+class _KeptAlive(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        options = [*urllib3.connection.HTTPConnection.default_socket_options, *_KEEP_ALIVE]
+        super().init_poolmanager(*args, **kwargs, socket_options=options)
 
 
-def open_client(settings: dict[str, Any]) -> Client:
-    """A client that has reached its engine. Raises one of `EngineTrouble`."""
-    client = Client(timeout=ANSWER_SECONDS, use_ssh_client=True, **settings)
-    client.timeout = SILENCE_SECONDS
-    return client
+def _tls(endpoint: Endpoint) -> TLSConfig | bool:
+    if not endpoint.tls or not endpoint.host.startswith(("tcp://", "https://")):
+        return False
+    if not endpoint.verify:
+        # Said by the user's own settings; requests would say it again at each call.
+        name = re.escape(urllib3.util.parse_url(endpoint.host).host or "")
+        warnings.filterwarnings("ignore", f"Unverified HTTPS request is being made to host '{name}'")
+    pair = (endpoint.certificate, endpoint.key) if endpoint.certificate and endpoint.key else None
+    return TLSConfig(client_cert=pair, ca_cert=endpoint.ca, verify=endpoint.verify)

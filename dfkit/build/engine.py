@@ -222,7 +222,7 @@ def _causes(error: BaseException | None) -> list[BaseException]:
         if one is None or any(one is cause for cause in causes):
             continue
         causes.append(one)
-        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None)]
+        waiting += [one.__cause__, None if one.__suppress_context__ else one.__context__, getattr(one, "reason", None)]
         waiting += [inner for inner in one.args if isinstance(inner, BaseException)]
     return causes
 

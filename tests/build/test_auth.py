@@ -5,9 +5,11 @@ import json
 
 import pytest
 
-from dfkit.build.buildkit.auth import Auth, Credentials, configured
+from dfkit.build.buildkit.auth import Auth
 from dfkit.build.buildkit.grpc import UNAVAILABLE, StatusError
 from dfkit.build.buildkit.wire import Message, encode
+from dfkit.build.dockerconfig import Credentials, credentials
+from dfkit.errors import UsageError
 
 
 @pytest.fixture
@@ -44,33 +46,33 @@ def basic(text):
 
 def test_a_host_gets_its_own_credentials_and_no_other_hosts(config):
     config(auths={"one.example": basic("a:1"), "two.example:5000": basic("b:2:3")})
-    assert configured("one.example") == Credentials("a", "1")
-    assert configured("two.example:5000") == Credentials("b", "2:3")
+    assert credentials("one.example") == Credentials("a", "1")
+    assert credentials("two.example:5000") == Credentials("b", "2:3")
     for host in ("two.example", "sub.one.example", "one.example:5000", "registry-1.docker.io"):
-        assert configured(host) == Credentials("", "")
+        assert credentials(host) == Credentials("", "")
 
 
 def test_docker_hub_is_known_by_its_old_index(config):
     config(auths={"https://index.docker.io/v1/": basic("hub:secret")})
-    assert configured("registry-1.docker.io") == Credentials("hub", "secret")
-    assert configured("docker.example") == Credentials("", "")
+    assert credentials("registry-1.docker.io") == Credentials("hub", "secret")
+    assert credentials("docker.example") == Credentials("", "")
 
 
 def test_a_helper_is_asked_for_the_hosts_that_it_is_set_for(config):
     asked = config(credHelpers={"user.example": "store", "token.example": "store"})
-    assert configured("other.example") == Credentials("", "")
+    assert credentials("other.example") == Credentials("", "")
     assert not asked.exists()
-    assert configured("user.example") == Credentials("ann", "pass")
-    assert configured("token.example") == Credentials("", "identity")
+    assert credentials("user.example") == Credentials("ann", "pass")
+    assert credentials("token.example") == Credentials("", "identity")
 
 
 def test_an_identity_token_in_the_file_goes_without_a_name(config):
     config(auths={"one.example": {**basic("a:1"), "identitytoken": "identity"}})
-    assert configured("one.example") == Credentials("", "identity")
+    assert credentials("one.example") == Credentials("", "identity")
 
 
 def test_no_configuration_is_nobody(config):
-    assert configured("one.example") == Credentials("", "")
+    assert credentials("one.example") == Credentials("", "")
 
 
 def ask(auth, host):
@@ -99,8 +101,42 @@ def test_a_helper_that_fails_is_told_once_and_the_build_goes_on_as_nobody(config
     auth = Auth(warn=warnings.append)
     assert ask(auth, "broken.example") == ask(auth, "broken.example") == ("", "")
     assert len(warnings) == 1
-    assert warnings[0].startswith("no credentials for broken.example: ")
+    assert warnings[0] == "no credentials for broken.example: docker-credential-store failed: the keychain is locked"
     assert asked.read_text() == "broken.example\n"
+
+
+def test_a_helper_that_hangs_is_given_up(config, monkeypatch, tmp_path):
+    config(credsStore="slow")
+    (tmp_path / "docker-credential-slow").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "docker-credential-slow").chmod(0o755)
+    monkeypatch.setattr("dfkit.build.dockerconfig.HELPER_SECONDS", 0.2)
+    with pytest.raises(UsageError, match=r"docker-credential-slow did not answer in 0\.2 s"):
+        credentials("one.example")
+
+
+def test_a_helper_that_is_missing_or_babbles_is_a_sentence(config, tmp_path):
+    config(credsStore="nosuch")
+    with pytest.raises(UsageError, match=r"docker-credential-nosuch, .* cannot be run"):
+        credentials("one.example")
+    config(credsStore="babble")
+    (tmp_path / "docker-credential-babble").write_text("#!/bin/sh\necho hunter2\n")
+    (tmp_path / "docker-credential-babble").chmod(0o755)
+    with pytest.raises(UsageError, match="docker-credential-babble gave an answer that cannot be read") as error:
+        credentials("one.example")
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_login_that_cannot_be_read_is_a_sentence_without_it(config):
+    config(auths={"one.example": {"auth": "hunter2"}, "two.example": {"auth": "aHVudGVyMg=="}})
+    for host in ("one.example", "two.example"):
+        with pytest.raises(UsageError, match=f"run `docker login {host}` again") as error:
+            credentials(host)
+        assert "hunter2" not in str(error.value)
+
+
+def test_a_name_and_password_may_stand_in_the_file_and_a_key_may_be_an_address(config):
+    config(auths={"https://one.example/v2/": {"username": "a", "password": "1"}})
+    assert credentials("one.example") == Credentials("a", "1")
 
 
 def test_the_engine_is_told_to_fetch_tokens_itself():

@@ -5,10 +5,10 @@ import socket
 import threading
 
 import pytest
-from docker.tls import TLSConfig
 
 from dfkit.build import connect
-from dfkit.build.dockerpy import Client, locate
+from dfkit.build.dockerconfig import Endpoint
+from dfkit.build.dockerpy import Client, _tls
 from dfkit.errors import NoEngine
 
 
@@ -57,18 +57,8 @@ def test_something_else_than_an_engine_is_one_sentence():
 
 def test_an_address_or_context_that_is_none_is_one_sentence():
     assert "nosuch://x" in refusal("nosuch://x")[0]
-    assert 'no docker context "nosuch"' in refusal(context="nosuch")[0]
-
-
-def test_the_engine_is_looked_for_as_the_docker_command_does(monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    default = locate(None, None)["base_url"]
-    assert default.startswith(("unix://", "npipe://"))
-    monkeypatch.setenv("DOCKER_HOST", "tcp://build:2375")
-    assert locate(None, None) == {"base_url": "tcp://build:2375"}
-    assert locate("unix:///own.sock", None) == {"base_url": "unix:///own.sock"}
+    assert refusal(context="nosuch")[0] == "there is no docker context `nosuch`: `docker context ls` lists them"
+    assert "ssh:// is no address" in refusal("ssh://")[0]
 
 
 def test_the_webs_certificates_do_not_replace_the_engines(monkeypatch, tmp_path):
@@ -76,5 +66,22 @@ def test_the_webs_certificates_do_not_replace_the_engines(monkeypatch, tmp_path)
     own.write_text("")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/web.pem")
     monkeypatch.setenv("CURL_CA_BUNDLE", "/web.pem")
-    with Client(base_url="https://127.0.0.1:1", version="1.41", tls=TLSConfig(verify=True, ca_cert=str(own))) as client:
+    monkeypatch.setattr(Client, "_retrieve_server_version", lambda _self: "1.41")
+    with Client(Endpoint("tcp://127.0.0.1:1", tls=True, verify=True, ca=str(own))) as client:
+        assert client.base_url == "https://127.0.0.1:1"
         assert client.merge_environment_settings(client.base_url, {}, None, None, None)["verify"] == str(own)
+
+
+def test_certificates_are_for_tcp_only():
+    assert _tls(Endpoint("unix:///x.sock", tls=True, verify=True)) is False
+    assert _tls(Endpoint("tcp://x:1")) is False
+
+
+def test_an_engine_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr("dfkit.build.dockerpy.ANSWER_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert refusal(address) == (
+            f"no Docker engine answers at {address} (it does not answer in time): start Docker, or set DOCKER_HOST to where it runs",
+            3,
+        )

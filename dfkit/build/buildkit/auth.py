@@ -9,55 +9,21 @@ from __future__ import annotations
 
 import threading
 
-from dfkit._record import record
 from dfkit.build.buildkit.grpc import UNAVAILABLE, StatusError, unary
 from dfkit.build.buildkit.wire import Message, encode
+from dfkit.build.dockerconfig import ANONYMOUS, Credentials, credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
     from dfkit.build.buildkit.grpc import Handler
-
-DOCKER_HUB = "registry-1.docker.io"
-"""The host that serves Docker Hub's images; its credentials are kept under the name of the older index."""
-
-
-@record
-class Credentials:
-    """A name and a password; an empty name with an identity token; both empty for nobody."""
-
-    username: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.username!r}, …)"
-
-
-ANONYMOUS = Credentials("", "")
-
-
-def configured(host: str, config: Any = None) -> Credentials:
-    """What docker's configuration, or `config` (a `docker.auth.AuthConfig`), holds for a registry host.
-
-    Runs the credential helper that is set for the host. Raises `docker.errors.DockerException` if the configuration cannot be
-    read or the helper fails.
-    """
-    from docker import auth
-
-    config = auth.load_config() if config is None else config
-    entry = config.resolve_authconfig(None if host == DOCKER_HUB else host) or {}
-    found = {name.lower(): value for name, value in entry.items()}  # helpers' entries are in capitals, the file's are not
-    if token := found.get("identitytoken"):
-        return Credentials("", token)
-    return Credentials(found.get("username") or "", found.get("password") or "")
 
 
 class Auth:
     """The service. `lookup` gives a host's credentials and is asked once a host."""
 
-    def __init__(self, lookup: Callable[[str], Credentials] = configured, warn: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, lookup: Callable[[str], Credentials] = credentials, warn: Callable[[str], None] = lambda _: None) -> None:
         """`warn` is called, from another thread, with a sentence if a lookup fails; the engine then goes on as nobody."""
         self._lookup = lookup
         self._warn = warn
