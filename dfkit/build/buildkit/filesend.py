@@ -49,6 +49,8 @@ class FileSend:
         self._begun = False
         self._whole = False
         self._file: _File | None = None
+        if not output.dest:
+            raise UsageError("the output has no destination: give one with dest=PATH")
         if output.type == "local":
             _check_folder(output.dest)
         elif output.dest == STDOUT:
@@ -111,7 +113,7 @@ class FileSend:
                         error.filename = os.path.join(self._output.dest, member.path)
                         raise
             if unpacker.skipped:
-                self._warn(f"{unpacker.skipped} devices and pipes of the output were not made: type=tar keeps them")
+                self._warn(f"devices and pipes are not made in a folder ({unpacker.skipped} left out): type=tar keeps them")
             return
         for piece in pieces:
             write_all(1 if self._file is None else self._file.descriptor, piece)
