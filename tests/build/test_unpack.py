@@ -203,14 +203,18 @@ def test_nothing_gets_out(out, tmp_path, members):
     (out / "there").symlink_to(outside)
 
     def placed(text):
-        return text.replace("{outside}", str(outside)) if isinstance(text, str) else text
+        return text.replace("{outside}", str(outside))
 
-    wanted = [(placed(path), kind, placed(what)) for path, kind, what in members]
-    with pytest.raises(TarError), Unpacker(str(out)) as unpacker:
-        for path, kind, what in wanted:
-            kinds = {FILE: "file", DIR: "dir", SYM: "symlink", LINK: "link"}
-            target = what if kind in (SYM, LINK) else ""
-            unpacker.put(Member(path, kinds[kind], 0o644, 0, 0, target), iter([what] if kind == FILE else ()))
+    kinds = {FILE: "file", DIR: "dir", SYM: "symlink", LINK: "link"}
+
+    def put_all():
+        with Unpacker(str(out)) as unpacker:
+            for path, kind, what in members:
+                target = placed(what) if kind in (SYM, LINK) else ""
+                unpacker.put(Member(placed(path), kinds[kind], 0o644, 0, 0, target), iter([what] if kind == FILE else ()))
+
+    with pytest.raises(TarError):
+        put_all()
     assert tree(outside) == {"kept": b"kept"}
     assert (outside / "kept").stat().st_nlink == 1
     assert sorted(os.listdir(tmp_path)) == ["outside", "some"]
