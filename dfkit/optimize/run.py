@@ -66,15 +66,22 @@ def optimize(
     text: str,
     *,
     build_args: Mapping[str, str] | None = None,
+    contexts: Collection[str] = (),
     allow: Collection[str] = (),
     facts: Facts = NOTHING,
     rule_fixes: RuleFixes | None = None,
 ) -> Optimized:
-    """Rewrite a Dockerfile's text. `allow` has the names of what is not done without asking; see `Pass.allow`.
+    """Rewrite a Dockerfile's text.
+
+    `contexts` are the names of its named contexts; `allow` has the names of what is not done without asking, see `Pass.allow`.
 
     `rule_fixes` gives the fixes of lint rules that make an image smaller or a rebuild faster. A text that cannot be parsed in full is
     rewritten where it can. Raises `dfkit.fix.applier.FixesDisagree` if passes undo each other.
     """
+
+    def read(text: str) -> Model:
+        return Model(parse(Source(text)), build_args=build_args, contexts=contexts)
+
     wanted = [each for each in passes() if each.allow is None or each.allow in allow]
     applied: list[Proposal] = []
     refused: list[Refusal] = []
@@ -82,11 +89,11 @@ def optimize(
         before = text
         refused = []
         for each in wanted:
-            text, made, not_made = _exhaust(each.name, lambda model, each=each: each.rewrite(model, facts), text, build_args)  # type: ignore[misc]
+            text, made, not_made = _exhaust(each.name, lambda model, each=each: each.rewrite(model, facts), text, read)  # type: ignore[misc]
             applied += made
             refused += not_made
         if rule_fixes is not None:
-            text, made, not_made = _exhaust("rules", rule_fixes, text, build_args)
+            text, made, not_made = _exhaust("rules", rule_fixes, text, read)
             applied += made
             refused += not_made
         if text == before:
@@ -95,7 +102,7 @@ def optimize(
 
 
 def _exhaust(
-    name: str, propose: Callable[[Model], Iterable[Proposal | Refusal]], text: str, build_args: Mapping[str, str] | None
+    name: str, propose: Callable[[Model], Iterable[Proposal | Refusal]], text: str, read: Callable[[str], Model]
 ) -> tuple[str, list[Proposal], list[Refusal]]:
     """Apply what one pass proposes until it proposes nothing; what it refused last."""
     proposals: dict[int, Proposal] = {}
@@ -104,7 +111,7 @@ def _exhaust(
     def once(text: str) -> list[Labelled]:
         refused.clear()
         labelled = []
-        for found in propose(Model(parse(Source(text)), build_args=build_args)):
+        for found in propose(read(text)):
             if isinstance(found, Refusal):
                 refused.append(found)
             else:

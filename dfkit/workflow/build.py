@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 
 from dfkit._record import record, replace
 from dfkit.errors import UsageError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from dfkit.build import BuildRequest, BuildResult, Engine, Event, SolveFailed
+    from dfkit.build.remote import Builder
     from dfkit.build.report import BuildReport
     from dfkit.catalog import Selection
     from dfkit.context import ContextPlan
@@ -42,6 +44,15 @@ class Prepared:
     text: str
     """The Dockerfile to build."""
     plan: ContextPlan
+    contexts: Mapping[str, str] = MappingProxyType({})
+    """Named contexts that BuildKit fetches itself, and what from."""
+    named: Mapping[str, ContextPlan] = MappingProxyType({})
+    """Named contexts that are folders."""
+
+    @property
+    def all_contexts(self) -> frozenset[str]:
+        """The names of the named contexts."""
+        return frozenset((*self.contexts, *self.named))
 
     @property
     def changed(self) -> bool:
@@ -72,17 +83,18 @@ def prepare(
     allow: Collection[str] = (),
     engine: Engine | None = None,
     ignore_file: str | None = None,
+    contexts: Mapping[str, str] = MappingProxyType({}),
     settings: Settings = Settings(),  # noqa: B008 - immutable
 ) -> Prepared:
     """Read, lint, optimize with the SAFE rewrites and those of `allow`, plan the context.
 
     `ignore_file` takes the place of the Dockerfile's and the context's own. With an engine the triggers of the bases that it holds
-    are known.
+    are known. `contexts` maps the names of named contexts to folders and to what BuildKit fetches itself.
 
     Raises `UsageError`, `ContextError`.
     """
     source = read(file)
-    model = Model(parse(source), build_args=build_args)
+    model = Model(parse(source), build_args=build_args, contexts=contexts)
     rules = selection(settings)
     findings = lint_model(model, rules, replace(settings, context=folder, committed=_committed(model, engine)))
     optimized = None
@@ -90,11 +102,31 @@ def prepare(
     # A file that the engine rejects is left to the engine: its own message is what users know.
     if optimize and not model.dockerfile.problems:
         optimized = optimize_source(
-            source, build_args=build_args, allow=allow, context=folder, base=_base_facts(engine), ignore_file=ignore_file
+            source,
+            build_args=build_args,
+            contexts=contexts,
+            allow=allow,
+            context=folder,
+            base=_base_facts(model, engine),
+            ignore_file=ignore_file,
         )
         text = optimized.text
-    plan = plan_context(folder, file, text, build_args=build_args, target=target, engine=engine, ignore_file=ignore_file)
-    return Prepared(source, rules, findings, optimized, text, plan)
+    plan = plan_context(
+        folder, file, text, build_args=build_args, target=target, engine=engine, ignore_file=ignore_file, contexts=contexts
+    )
+    fetched, named = _named(contexts)
+    return Prepared(source, rules, findings, optimized, text, plan, fetched, named)
+
+
+def _named(contexts: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, ContextPlan]]:
+    """Named contexts, those that BuildKit fetches apart from folders. Raises `ContextError`, `IgnoreError`."""
+    if not contexts:
+        return {}, {}
+    from dfkit.build.caches import is_fetched
+    from dfkit.context import plan
+
+    fetched = {name: value for name, value in contexts.items() if is_fetched(value)}
+    return fetched, {name: plan(value) for name, value in contexts.items() if name not in fetched}
 
 
 def plan_context(
@@ -106,29 +138,38 @@ def plan_context(
     target: str | None,
     engine: Engine | None,
     ignore_file: str | None = None,
+    contexts: Collection[str] = (),
 ) -> ContextPlan:
     """What a build of this text reads from a folder. Raises `UsageError` for a target that is no stage, `ContextError`."""
     from dfkit.context import plan
 
-    use = context_use(file, text, build_args=build_args, target=target, triggers=triggers_of(engine))
+    use = context_use(file, text, build_args=build_args, target=target, triggers=triggers_of(engine), contexts=contexts)
     path = file if os.path.isfile(file) else None
     return plan(folder, dockerfile_path=path, ignore_file=ignore_file, reads=use.reads, reasons=use.reasons)
 
 
-def context_use(file: str, text: str, *, build_args: Mapping[str, str], target: str | None, triggers: Triggers) -> ContextUse:
+def context_use(
+    file: str,
+    text: str,
+    *,
+    build_args: Mapping[str, str],
+    target: str | None,
+    triggers: Triggers,
+    contexts: Collection[str] = (),
+) -> ContextUse:
     """What a build of this text reads from its context. Raises `UsageError` for a target that is no stage."""
-    model = Model(parse(Source(text, file)), build_args=build_args)
+    model = Model(parse(Source(text, file)), build_args=build_args, contexts=contexts)
     stage = model.stage(target) if target else model.final
     if target and stage is None and model.stages:
         names = ", ".join(stage.label for stage in model.stages)
         raise UsageError(f"{file} has no stage `{target}`; its stages are {names}")
-    return model.context_use(stage, triggers)
+    return model.context_use(stage, lambda image: None if model.is_context(image) else triggers(image))
 
 
 def build(
     prepared: Prepared,
     request: BuildRequest,
-    engine: Engine,
+    engine: Engine | Builder,
     *,
     on_event: OnEvent,
     on_fault: OnFault = lambda _sentence, _error: None,
@@ -143,31 +184,36 @@ def build(
     from dfkit.build.report import OPTIMIZED, ORIGINAL, BuildReport
 
     prepared = for_engine(prepared, request, engine)
+    request = replace(request, contexts={**request.contexts, **prepared.contexts})
     faults: tuple[str, ...] = ()
     kind = OPTIMIZED if prepared.changed else ORIGINAL
     try:
-        result = build_text(prepared.plan, prepared.text, request, engine, on_event)
+        result = build_text(prepared.plan, prepared.text, request, engine, on_event, prepared.named)
     except SolveFailed as error:
         if not prepared.changed:
             raise
         sentence = f"the optimized Dockerfile did not build, so the original is built: {error}"
         on_fault(sentence, error)
         # If this fails too the file itself is broken, and the error that its author can understand is this one.
-        result = build_text(prepared.plan, prepared.source.text, request, engine, on_event)
+        result = build_text(prepared.plan, prepared.source.text, request, engine, on_event, prepared.named)
         kind, faults = ORIGINAL, (sentence,)
     return BuildReport(prepared.source.name, engine.name, kind, request.tags, result, faults)
 
 
-def for_engine(prepared: Prepared, request: BuildRequest, engine: Engine) -> Prepared:
+def for_engine(prepared: Prepared, request: BuildRequest, engine: Engine | Builder) -> Prepared:
     """What was prepared, without the rewrites where their result is nothing that this engine's frontend can read.
 
-    Raises `Unsupported` if it cannot read the original either.
+    Raises `Unsupported` if it cannot read the original either. A BuildKit daemon does not say what its frontend can read.
     """
+    from dfkit.build.engine import Engine
+
+    if not isinstance(engine, Engine):
+        return prepared
     from dfkit.build.capabilities import Unsupported, check_features
 
     def check(text: str) -> None:
         args = {name: value for name, value in request.build_args.items() if value is not None}
-        model = Model(parse(Source(text, prepared.source.name)), build_args=args)
+        model = Model(parse(Source(text, prepared.source.name)), build_args=args, contexts=prepared.all_contexts)
         target = model.stage(request.target) if request.target else model.final
         check_features(model, target, engine, args.get("BUILDKIT_SYNTAX"))
 
@@ -179,12 +225,19 @@ def for_engine(prepared: Prepared, request: BuildRequest, engine: Engine) -> Pre
     return prepared
 
 
-def build_text(plan: ContextPlan, text: str, request: BuildRequest, engine: Engine, on_event: OnEvent) -> BuildResult:
-    """Build one text with the files of a plan. Raises `BuildFailed`, `NoEngine`, `ContextError`."""
+def build_text(
+    plan: ContextPlan,
+    text: str,
+    request: BuildRequest,
+    engine: Engine | Builder,
+    on_event: OnEvent,
+    named: Mapping[str, ContextPlan] = MappingProxyType({}),
+) -> BuildResult:
+    """Build one text with the files of a plan and of named contexts. Raises `BuildFailed`, `NoEngine`, `ContextError`."""
     from dfkit.build import Folders
     from dfkit.build import build as build_on
 
-    return build_on(engine, request, Folders(plan, text.encode("utf-8", "surrogateescape")), on_event)
+    return build_on(engine, request, Folders(plan, text.encode("utf-8", "surrogateescape"), named=named), on_event)
 
 
 def triggers_of(engine: Engine | None) -> Triggers:
@@ -199,18 +252,20 @@ def triggers_of(engine: Engine | None) -> Triggers:
 
 def _committed(model: Model, engine: Engine | None) -> tuple[str, ...]:
     """The base images that the engine knows to be made by `docker commit`."""
-    images = {stage.image for stage in model.stages if stage.image and stage.image != "scratch"}
+    images = {
+        stage.image for stage in model.stages if stage.image and stage.image != "scratch" and not model.is_context(stage.image)
+    }
     return tuple(sorted(image for image in images if engine.committed(image))) if engine is not None else ()
 
 
-def _base_facts(engine: Engine | None) -> Callable[[str], BaseFacts | None] | None:
-    """What the engine knows of the base images that it holds."""
+def _base_facts(model: Model, engine: Engine | None) -> Callable[[str], BaseFacts | None] | None:
+    """What the engine knows of the base images that it holds, and that no named context takes the place of."""
     if engine is None:
         return None
     from dfkit.optimize import BaseFacts
 
     def facts(image: str) -> BaseFacts | None:
-        local = engine.image(image)
+        local = None if model.is_context(image) else engine.image(image)
         return None if local is None else BaseFacts(layers=len(local.layers), config=local.config)
 
     return facts

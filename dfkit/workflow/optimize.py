@@ -30,18 +30,22 @@ def optimize_source(
     source: Source,
     *,
     build_args: Mapping[str, str] | None = None,
+    contexts: Collection[str] = (),
     allow: Collection[str] = (),
     context: str | None = None,
     base: Callable[[str], BaseFacts | None] | None = None,
     ignore_file: str | None = None,
 ) -> Optimized:
-    """A text rewritten. `allow` names the passes that change the image on purpose; `base` tells what is known of base images.
+    """A text rewritten.
+
+    `contexts` are the names of named contexts; `allow` names the passes that change the image on purpose; `base` tells what is known
+    of base images.
 
     Raises `UsageError` for a pass or a context that does not exist.
     """
     from dfkit.optimize import Facts, optimize
 
-    model = Model(parse(source), build_args=build_args)
+    model = Model(parse(source), build_args=build_args, contexts=contexts)
     folder = context_folder(model, context)
     facts = Facts(context_facts(folder, source.name, ignore_file) if folder is not None else None)
     if base is not None:
@@ -49,6 +53,7 @@ def optimize_source(
     return optimize(
         source.text,
         build_args=build_args or {},
+        contexts=contexts,
         allow=allow,
         facts=facts,
         rule_fixes=rule_fixes(selection(), Settings(context=folder)),

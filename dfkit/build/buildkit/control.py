@@ -197,6 +197,10 @@ class Solving:
         """What the exporters tell of what they made, after the trace."""
         return {key: value.decode("utf-8", "replace") for key, value in mapping(Message(self._answer or b""), 1).items()}
 
+    def stop(self) -> None:
+        """Drop the build at the daemon, from any thread; the trace then ends with `GoneError`."""
+        self._solve.cancel()
+
     def cancel(self) -> None:
         """Drop the build at the daemon, and read the trace to its end."""
         self._solve.cancel()
