@@ -36,6 +36,8 @@ class Services:
         with ExitStack() as opened:
             self.secrets = Secrets(request.secrets)
             self.files = FileSync(folders) if folders is not None else None
+            if request.tags and not request.output.is_image:
+                warn("the names of --tag are not used: the output is no image")
             self.output = FileSend(request.output, warn) if request.output.is_sent else None
             if self.output is not None:
                 opened.callback(self.output.close)

@@ -7,7 +7,7 @@ import os
 import sys
 
 from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, add_ignorefile, build_args
-from dfkit.errors import NoEngine
+from dfkit.errors import NoEngine, UsageError
 from dfkit.text import at_least
 from dfkit.workflow.build import Prepared, build, dockerfile_of, for_engine, prepare
 
@@ -15,11 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from dfkit.build import BuildRequest, Engine, SolveFailed
+    from dfkit.build import BuildRequest, Engine, Output, SolveFailed
 
 
 def run(arguments: list[str]) -> int:
-    """Lint, optimize and build an image. The image's id is the last line, alone on standard output."""
+    """Lint, optimize and build. The image's id, or where the output is, is the last line, alone on standard output."""
     options = _parse(arguments)
     file = dockerfile_of(options.context, options.file)
     values = build_args(options.build_arg)
@@ -78,6 +78,7 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument("--report", metavar="FILE", help="write a report of the build as JSON")
     add_build_args(parser)
     _add_steps(parser)
+    _add_exchange(parser)
     add_engine(parser)
     return parser.parse_args(arguments)
 
@@ -102,9 +103,39 @@ def _add_steps(parser: Parser) -> None:
     group.add_argument("--squash", action="store_true", help="make one layer of all (experimental engines)")
 
 
+def _add_exchange(parser: Parser) -> None:
+    """What the steps are given besides files, and where the result goes."""
+    group = parser.add_argument_group("secrets, ssh and output")
+    group.add_argument(
+        "--secret", action="append", default=[], metavar="id=NAME[,src=FILE|,env=VARIABLE]",
+        help="a secret that a step may ask for; an id alone is the variable or else the file of that name",
+    )  # fmt: skip
+    group.add_argument(
+        "--ssh", action="append", default=[], metavar="ID[=SOCKET|KEY,…]",
+        help="an ssh agent, or keys, that a step may use; `default` alone is the agent of SSH_AUTH_SOCK",
+    )  # fmt: skip
+    group.add_argument(
+        "-o", "--output", action="append", default=[], metavar="FOLDER|type=TYPE,dest=PATH",
+        help="where the result goes: local (a folder), tar (a file, or - for standard output), image (default)",
+    )  # fmt: skip
+
+
+def _output(options: Namespace) -> Output:
+    from dfkit.build.flags import output
+    from dfkit.build.request import IMAGE
+
+    if len(options.output) > 1:
+        raise UsageError("a build has one output: give one --output")
+    found = output(options.output[0]) if options.output else IMAGE
+    if options.iidfile and not found.is_image:
+        raise UsageError("an output that is no image has no id to write: leave out --iidfile")
+    return found
+
+
 def _request(options: Namespace, values: dict[str, str]) -> BuildRequest:
     """Raises `UsageError` for a value that docker would not take."""
     from dfkit.build import BuildRequest, Resources
+    from dfkit.build.flags import secret, ssh
     from dfkit.build.limits import host, label, size, swap, ulimit
 
     return BuildRequest(
@@ -132,6 +163,9 @@ def _request(options: Namespace, values: dict[str, str]) -> BuildRequest:
         squash=options.squash,
         security_opt=tuple(options.security_opt),
         isolation=options.isolation,
+        secrets=tuple(map(secret, options.secret)),
+        ssh=tuple(map(ssh, options.ssh)),
+        output=_output(options),
     )
 
 
@@ -166,7 +200,9 @@ def _build(prepared: Prepared, options: Namespace, request: BuildRequest, engine
         put(options.report, json.dumps(report.to_dict(), indent=2) + "\n")
     if options.iidfile:
         put(options.iidfile, report.result.image_id)
-    print(report.result.image_id)
+    output = report.result.output
+    if (made := report.result.image_id if output is None else output.dest) and made != "-":
+        print(made)
     return 0
 
 
