@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from dfkit.build.buildkit.session import Session
     from dfkit.build.events import BuildResult, Event
     from dfkit.build.outcome import Outcome
     from dfkit.build.remote import Builder
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE = 64 << 20
 """Bytes of one line of the engine's answer; far more than any trace message has."""
+_SILENCE_SECONDS = 120
+"""How long an engine may say nothing at all. In a build it asks the session every few seconds whether that is alive."""
+_LOOK_SECONDS = 5
 _CANCEL_SECONDS = 10
 _HANG_UP_SECONDS = 5
 
@@ -79,7 +83,7 @@ def build(
         session = Session(through_engine(engine.api), *services.handlers(), shared_key=services.shared_key)
         open_session(session, engine)
         try:
-            answer = _Answer(engine, request, tar, session.id)
+            answer = _Answer(engine, request, tar, session)
             try:
                 for line in answer.lines():
                     while told:
@@ -123,11 +127,12 @@ class _Answer:
     cannot fall into the middle of an HTTP chunk: after it the answer can still be read to its end.
     """
 
-    def __init__(self, engine: Engine, request: BuildRequest, tar: Iterable[bytes] | None, session_id: str) -> None:
+    def __init__(self, engine: Engine, request: BuildRequest, tar: Iterable[bytes] | None, session: Session) -> None:
         """Without a `tar` the engine takes the files over the session."""
         self._engine = engine
+        self._session = session
         self._id = secrets.token_hex(16)
-        self._query = [*query(request), ("session", session_id), ("buildid", self._id)]
+        self._query = [*query(request), ("session", session.id), ("buildid", self._id)]
         if tar is None:
             self._query.append(("remote", "client-session"))
         self._tar = tar
@@ -139,13 +144,23 @@ class _Answer:
         self._thread = threading.Thread(target=self._run, name="dfkit-build", daemon=True)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines as they come. Raises what sending and reading them raised."""
+        """The lines as they come. Raises what sending and reading them raised, and `NoEngine` when the engine says nothing any more."""
         self._thread.start()
-        while (line := self._lines.get()) is not None:
+        while (line := self._next()) is not None:
             if isinstance(line, BaseException):
                 raise line
             yield line
         self._over = True
+
+    def _next(self) -> bytes | BaseException | None:
+        quiet, heard = 0.0, self._session.heard
+        while quiet < _SILENCE_SECONDS:
+            with suppress(queue.Empty):
+                return self._lines.get(timeout=_LOOK_SECONDS)
+            # Looks are counted, not the time: this process may have been stopped in between.
+            quiet = quiet + _LOOK_SECONDS if heard == self._session.heard else 0.0
+            heard = self._session.heard
+        raise NoEngine(f"the Docker engine at {self._engine.host} has not answered for {_SILENCE_SECONDS:.0f} s in the build")
 
     def cancel(self) -> None:
         """Stop the build on the engine, over a second connection, and read the answer to its end."""
@@ -197,15 +212,18 @@ class _Answer:
         self._lines.put(None)
 
     def _post(self) -> Iterator[bytes]:
+        from dfkit.build.buildkit.transport import wait_long
+
         response = self._engine.api.post(
             self._url("/build"),
             params=self._query,
             data=None if self._tar is None else self._body(self._tar),
             headers={"Content-Type": "application/x-tar"},
             stream=True,
-            timeout=(self._engine.api.timeout, None),  # a step may be silent for hours
+            timeout=(self._engine.api.timeout, _SILENCE_SECONDS),
         )
         self._response = response
+        wait_long(response)  # a step may be silent for hours
         if response.status_code >= 400:
             raise BuildFailed(f"the engine does not take the build: {_explanation(response.text)}")
         rest = b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from urllib.parse import unquote
 
@@ -76,8 +75,6 @@ class Channel(Connection):
         self._authority = authority
         self._waiting: deque[Exchange] = deque()
         self._over = False
-        self.heard = time.monotonic()
-        """When the peer last sent anything."""
 
     def call(self, path: str, metadata: Iterable[tuple[str, str]] = ()) -> Exchange:
         """Begin a call to `/package.Service/Method`. Names in `metadata` are in lower case and may repeat. Raises `GoneError`."""
@@ -107,11 +104,6 @@ class Channel(Connection):
         except TimeoutError:
             exchange.cancel()
             raise
-
-    def _receive(self) -> bool:
-        heard = super()._receive()
-        self.heard = time.monotonic()
-        return heard
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ResponseReceived | TrailersReceived):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+import time
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -189,6 +190,8 @@ class Connection:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.error: Exception | None = None
         """What broke the connection, if something did."""
+        self.heard = time.monotonic()
+        """When the peer last sent anything."""
         self._http = H2Connection(H2Configuration(client_side=client, header_encoding=None))
         self._http.local_settings = Settings(
             client=client,
@@ -260,6 +263,7 @@ class Connection:
             return True
         if not data:
             return False
+        self.heard = time.monotonic()
         for event in self._http.receive_data(self._joiner.feed(data)):
             self._take(event)
         return True

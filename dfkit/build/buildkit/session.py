@@ -54,6 +54,11 @@ class Session:
         self._server = Server(self._dial(headers), self._handlers)
         self._server.start()
 
+    @property
+    def heard(self) -> float:
+        """When the engine last sent anything, by `time.monotonic`; 0 before `open`."""
+        return self._server.heard if self._server else 0.0
+
     def close(self) -> None:
         """End the connection and its thread."""
         if self._server:

@@ -124,3 +124,9 @@ def hang_up(response: Any) -> None:
     """Shut the socket of a response that another thread may be reading; that thread then sees the end of the stream."""
     with suppress(AttributeError, OSError):  # it was read to its end, or closed
         response.raw._fp.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+
+
+def wait_long(response: Any) -> None:
+    """Let reading a response's body take any time; until here the limit of its request counts."""
+    with suppress(AttributeError, OSError):  # it has no body, or was read with the headers
+        response.raw._fp.fp.raw._sock.settimeout(None)
