@@ -18,7 +18,7 @@ from dfkit.syntax.words import variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import TypeVar
 
     from dfkit.model.model import Model
@@ -85,6 +85,19 @@ class Outline:
     caches: tuple[Cache, ...]
 
 
+def needs(model: Model, target: Stage) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
+    """Each mount of a secret and of an ssh socket that the steps of a target have; an outline has only the first of an id."""
+    secrets: list[Need] = []
+    ssh: list[Need] = []
+    for stage in _needed(model, target):
+        for options, span in _mounts(model, stage):
+            found: tuple[dict[str, Need], dict[str, Need]] = {}, {}
+            _mount(options, span, *found, {})
+            secrets += found[0].values()
+            ssh += found[1].values()
+    return _by_place(secrets), _by_place(ssh)
+
+
 def targets(model: Model) -> tuple[Target, ...]:
     """All stages of a file, the default target last."""
     return tuple([_target(model, stage) for stage in model.stages])
@@ -104,10 +117,8 @@ def outline(model: Model, target: Stage) -> Outline:
         # What is found first counts: the target's own, then what it is built on, then what it copies from.
         for name, argument in _arguments(model, stage, outer).items():
             arguments.setdefault(name, argument)
-        for instruction, scope in model.executed(stage):
-            span = stage.from_.span if model.is_trigger(instruction) else instruction.span
-            for mount in mounts(instruction) if isinstance(instruction, Run) else ():
-                _mount(_Options(mount, scope), span, secrets, ssh, caches)
+        for options, span in _mounts(model, stage):
+            _mount(options, span, secrets, ssh, caches)
     about = _target(model, target)
     return Outline(about.name, about.description, _sorted(arguments), _sorted(secrets), _sorted(ssh), _sorted(caches))
 
@@ -235,6 +246,14 @@ class _Options:
         return text if expanded is None else expanded
 
 
+def _mounts(model: Model, stage: Stage) -> Iterator[tuple[_Options, Span]]:
+    """The mounts of a stage's steps; those of a trigger stand where the stage begins."""
+    for instruction, scope in model.executed(stage):
+        span = stage.from_.span if model.is_trigger(instruction) else instruction.span
+        for mount in mounts(instruction) if isinstance(instruction, Run) else ():
+            yield _Options(mount, scope), span
+
+
 def _mount(options: _Options, span: Span, secrets: dict[str, Need], ssh: dict[str, Need], caches: dict[str, Cache]) -> None:
     required = options.get("required") in ("1", "t", "T", "TRUE", "true", "True")
     match options.get("type").lower():
@@ -251,4 +270,8 @@ def _mount(options: _Options, span: Span, secrets: dict[str, Need], ssh: dict[st
 
 
 def _sorted(found: dict[str, T]) -> tuple[T, ...]:
-    return tuple(sorted(found.values(), key=lambda each: each.span.start))
+    return _by_place(found.values())
+
+
+def _by_place(found: Iterable[T]) -> tuple[T, ...]:
+    return tuple(sorted(found, key=lambda each: each.span.start))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from dfkit.build import BuildRequest, BuildResult, Engine, Event, SolveFailed
+    from dfkit.build.frontend import Answer, Question
     from dfkit.build.remote import Builder
     from dfkit.build.report import BuildReport
     from dfkit.catalog import Selection
@@ -177,14 +178,17 @@ def build(
     """Build what was prepared.
 
     If an optimized text does not build and the original does, that is a fault of dfkit: `on_fault` is told before the original is
-    built, and the report records it. Raises `Unsupported` for what this engine cannot build before anything is sent, `BuildFailed`
-    if the original does not build either, `NoEngine`.
+    built, and the report records it. Raises `Unsupported` for what this engine cannot build and `UsageError` for a secret or ssh agent
+    that a step needs, before anything is sent; `BuildFailed` if the original does not build either, `NoEngine`.
     """
-    from dfkit.build import SolveFailed
+    from dfkit.build import BuildWarning, SolveFailed
     from dfkit.build.report import OPTIMIZED, ORIGINAL, BuildReport
 
     prepared = for_engine(prepared, request, engine)
     request = replace(request, contexts={**request.contexts, **prepared.contexts})
+    unused = tuple(BuildWarning(sentence) for sentence in _unused(prepared, request, engine))
+    for warning in unused:
+        on_event(warning)
     faults: tuple[str, ...] = ()
     kind = OPTIMIZED if prepared.changed else ORIGINAL
     try:
@@ -197,7 +201,48 @@ def build(
         # If this fails too the file itself is broken, and the error that its author can understand is this one.
         result = build_text(prepared.plan, prepared.source.text, request, engine, on_event, prepared.named)
         kind, faults = ORIGINAL, (sentence,)
+    result = replace(result, warnings=unused + result.warnings)
     return BuildReport(prepared.source.name, engine.name, kind, request.tags, result, faults)
+
+
+def _unused(prepared: Prepared, request: BuildRequest, engine: Engine | Builder) -> tuple[str, ...]:
+    """See `needs.check_needs`."""
+    from dfkit.build.engine import Engine
+    from dfkit.workflow.needs import check_needs
+
+    args = {name: value for name, value in request.build_args.items() if value is not None}
+    model = Model(parse(prepared.source), build_args=args, contexts=prepared.all_contexts)
+    target = model.stage(request.target) if request.target else model.final
+    if target is None:
+        return ()
+    known = triggers_of(engine if isinstance(engine, Engine) else None)
+    return check_needs(model, target, request, lambda image: None if model.is_context(image) else known(image))
+
+
+def call(
+    folder: str,
+    file: str,
+    question: Question,
+    request: BuildRequest,
+    peer: Engine | Builder,
+    contexts: Mapping[str, str] = MappingProxyType({}),
+    *,
+    ignore_file: str | None = None,
+    on_event: OnEvent = lambda _event: None,
+) -> Answer:
+    """What BuildKit's frontend says of a file as it is; nothing is built. Raises as `frontend.ask`, `UsageError`, `ContextError`."""
+    from dfkit.build.frontend import ask
+    from dfkit.build.request import Folders
+    from dfkit.context import plan
+
+    path = file if os.path.isfile(file) else None
+    fetched, named = _named(contexts)
+    folders = Folders(
+        plan(folder, dockerfile_path=path, ignore_file=ignore_file),
+        read(file).text.encode("utf-8", "surrogateescape"),
+        named=named,
+    )
+    return ask(peer, question, replace(request, contexts={**request.contexts, **fetched}), folders, on_event)
 
 
 def for_engine(prepared: Prepared, request: BuildRequest, engine: Engine | Builder) -> Prepared:
