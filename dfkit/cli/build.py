@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from dfkit.cli import buildkit
 from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, add_ignorefile, build_args
 from dfkit.errors import NoEngine, UsageError
 from dfkit.text import at_least
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from dfkit.build import BuildRequest, Engine, Output, SolveFailed
+    from dfkit.build.remote import Builder
 
 
 def run(arguments: list[str]) -> int:
@@ -23,17 +25,25 @@ def run(arguments: list[str]) -> int:
     options = _parse(arguments)
     file = dockerfile_of(options.context, options.file)
     values = build_args(options.build_arg)
-    request = _request(options, values)
-    engine = _engine(options)
+    request = buildkit.complete(_request(options, values), options)
+    named = buildkit.contexts(options)
+    question = buildkit.question(options)
+    engine = None if buildkit.has_builder(options) and not options.load else _engine(options)
     try:
+        peer: Engine | Builder | None = engine
+        if buildkit.has_builder(options):
+            peer = None if options.dry_run else buildkit.open_builder(options, engine)
+        if question is not None and peer is not None:
+            return buildkit.answer(*question, file, request, options, peer, named)
         prepared = prepare(
             options.context,
             file,
             build_args=values,
             target=options.target,
             optimize=not options.no_optimize,
-            engine=engine,
+            engine=engine if peer is engine else None,
             ignore_file=options.ignorefile,
+            contexts=named,
         )
         if not options.quiet:
             _say_findings(prepared)
@@ -43,11 +53,11 @@ def run(arguments: list[str]) -> int:
         if options.dry_run:
             _show(prepared)
             return 0
-        assert engine is not None, "only a dry run goes on without an engine"
-        prepared = for_engine(prepared, request, engine)
+        assert peer is not None, "only a dry run goes on without one"
+        prepared = for_engine(prepared, request, peer)
         if not options.quiet:
             _say_plan(prepared)
-        return _build(prepared, options, request, engine)
+        return _build(prepared, options, request, peer)
     finally:
         if engine is not None:
             engine.close()
@@ -79,6 +89,7 @@ def _parse(arguments: list[str]) -> Namespace:
     add_build_args(parser)
     _add_steps(parser)
     _add_exchange(parser)
+    buildkit.add_buildkit(parser)
     add_engine(parser)
     return parser.parse_args(arguments)
 
@@ -180,7 +191,7 @@ def _engine(options: Namespace) -> Engine | None:
         raise
 
 
-def _build(prepared: Prepared, options: Namespace, request: BuildRequest, engine: Engine) -> int:
+def _build(prepared: Prepared, options: Namespace, request: BuildRequest, engine: Engine | Builder) -> int:
     from dfkit.build import SolveFailed
     from dfkit.output.progress import excerpt, progress
     from dfkit.workflow.read import put
