@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, pairwise
 
 from dfkit._record import record
-from dfkit.context.ignore import IgnoreFile
+from dfkit.context.ignore import IgnoreError, IgnoreFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dfkit.context.ignore import IgnoreLine
 
-    Reason = Literal["nothing", "overridden", "needless"]
+    Reason = Literal["nothing", "overridden", "needless", "unread"]
 
 
 @record
@@ -22,7 +22,8 @@ class IdleLine:
     """A line without which the engine would see the same files.
 
     `reason` is `nothing` if it matches none; `overridden` if the later line `by` decides about what it matches; `needless` if that is
-    so without it, because of the line `by` or, for an exception, because no line before it ignores any of it.
+    so without it, because of the line `by` or, for an exception, because no line before it ignores any of it;
+    `unread` if it is not valid, which Docker has not come to see.
     """
 
     line: IgnoreLine
@@ -40,7 +41,10 @@ def idle_lines(ignore: IgnoreFile, paths: Iterable[str]) -> list[IdleLine]:
     found: list[IdleLine] = []
     for line in reversed(ignore.lines):
         rest = IgnoreFile(tuple(each for each in ignore.lines if each is not line), ignore.name)
-        idle = _idle(line, ignore, rest, known)
+        try:
+            idle = _idle(line, ignore, rest, known)
+        except IgnoreError:  # without this line a path comes to one that is not valid
+            idle = None
         if idle:
             found.append(idle)
             ignore = rest
@@ -50,6 +54,8 @@ def idle_lines(ignore: IgnoreFile, paths: Iterable[str]) -> list[IdleLine]:
 def _idle(line: IgnoreLine, ignore: IgnoreFile, rest: IgnoreFile, known: Iterable[tuple[str, bool]]) -> IdleLine | None:
     """Why a line does nothing, `None` if it does something. `rest` are the other lines; `known` tells of each path if it is a leaf."""
     found: IdleLine | None = None
+    if line.pattern.fault:
+        return IdleLine(line, "unread")
     matched: set[str] = set()
     for path, is_leaf in known:
         if path.rpartition("/")[0] not in matched and not line.pattern.matches(path):

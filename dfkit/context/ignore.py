@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from dfkit._record import record
+from dfkit._record import record, replace
 from dfkit.context.glob import BadPatternError, clean
 from dfkit.context.pattern import SPACE, Matcher, Pattern
 from dfkit.errors import UsageError
@@ -53,6 +53,8 @@ class IgnoreFile:
     def read(cls, text: str, name: str = ".dockerignore") -> IgnoreFile:
         """The patterns of a file's text (UTF-8 with surrogateescape); raises `IgnoreError` at the first one that Docker refuses.
 
+        Of some faults Docker learns only when a path comes to the pattern; then whatever asks about that path raises `IgnoreError`.
+
         As https://github.com/moby/patternmatcher/blob/main/ignorefile/ignorefile.go: a byte order mark is dropped, lines that
         begin with `#` are comments (not after a space), space around a pattern and after its `!` is dropped, a leading slash too.
         """
@@ -73,8 +75,10 @@ class IgnoreFile:
             try:
                 pattern = Pattern.parse(_normal(shown))
             except BadPatternError as error:
-                raise IgnoreError(name, number, f"the pattern `{shown}` is not valid: {error}.") from error
+                raise IgnoreError(name, number, _not_valid(shown, error)) from error
             if pattern:
+                if pattern.fault:
+                    pattern = replace(pattern, fault=IgnoreError(name, number, _not_valid(shown, pattern.fault)))
                 lines.append(IgnoreLine(number, Span(at, at + len(shown)), pattern))
         if all(line.pattern.text.isascii() for line in lines):
             _refuse_control_characters(lines, name)
@@ -100,6 +104,10 @@ class IgnoreFile:
             if taken and at != path and self.matcher.prunes(at):
                 break
         return found
+
+
+def _not_valid(shown: str, error: Exception) -> str:
+    return f"the pattern `{shown}` is not valid: {error}."
 
 
 def _refuse_control_characters(lines: Iterable[IgnoreLine], name: str) -> None:

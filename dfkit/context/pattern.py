@@ -4,6 +4,9 @@ A port, in our own words, of https://github.com/moby/patternmatcher (Apache-2.0)
 pattern, but matched as a Go regular expression made from it; what follows from that (`**`, `\d` as a digit, `[*]` as something
 else than a star) is kept, because the engine sees the same files only if the quirks are the same.
 
+Docker looks at a pattern's syntax when it reads it, but not at all of it; what is wrong behind that ends a build only if a path
+comes to be compared with the pattern. So it is here: `Pattern.fault` waits for the first path.
+
 Of Go's escapes these are refused although Go knows them: `\p`, `\x`, `\Q` and octal numbers.
 """
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 """Go's `unicode.IsSpace`; Python's `str.strip()` takes four characters more."""
 
+_NEVER = re.compile(r"(?!)")
+_PIECE = re.compile(r"\**(?:\\.?|\[(?:\\.|[^\]\\])*\]?|[^*\[\\])*", re.DOTALL)
+"""Stars and what follows them up to the next one: Go's `scanChunk`."""
 _INVALID = "\ufffd\udc80-\udcff"
 _ESCAPES = {
     "d": r"\d", "D": r"\D", "w": r"\w", "W": r"\W", "a": r"\x07", "f": r"\f", "n": r"\n", "r": r"\r", "t": r"\t", "v": r"\v",
@@ -39,15 +45,19 @@ _POSIX = {
 
 @record
 class Pattern:
-    """One pattern: `text` is cleaned and without its `!`, `exception` says that it had one and takes paths back."""
+    """One pattern: `text` is cleaned and without its `!`, `exception` says that it had one and takes paths back.
+
+    `fault` is raised when a path is compared with it; then `regex` is of no use.
+    """
 
     text: str
     exception: bool
     regex: re.Pattern[str]
+    fault: Exception | None = None
 
     @classmethod
     def parse(cls, text: str) -> Pattern | None:
-        """A pattern as moby reads it; `None` for white space alone. Raises `BadPatternError`."""
+        """A pattern as moby reads it; `None` for white space alone. Raises `BadPatternError` for what Docker refuses at once."""
         text = text.strip(SPACE)
         if not text:
             return None
@@ -57,15 +67,37 @@ class Pattern:
             text = text[1:]
             if not text:
                 raise BadPatternError("`!` stands alone; write after it what is to be kept")
-        Glob.parse(text)
+        _check_at_once(text)
         try:
+            Glob.parse(text)
             return cls(text, exception, re.compile(_regex(text), re.ASCII))
+        except BadPatternError as error:
+            fault = error
         except re.error as error:
-            raise BadPatternError(f"Docker cannot read the pattern: {error.msg}") from error
+            fault = BadPatternError(f"Docker cannot read the pattern: {error.msg}")
+        return cls(text, exception, _NEVER, fault)
 
     def matches(self, path: str) -> bool:
-        """Whether the pattern matches this path itself; a match of a folder above it is the caller's to look for."""
+        """Whether the pattern matches this path itself; a match of a folder above it is the caller's to look for.
+
+        Raises `fault`.
+        """
+        if self.fault:
+            raise self.fault
         return self.regex.match(path) is not None
+
+
+def _check_at_once(text: str) -> None:
+    """Raise `BadPatternError` for what `filepath.Match(text, ".")` comes to: a piece between stars if those before it match the dot.
+
+    Go from 1.16 on read on to the end; the one that Docker 28 is built with does not.
+    """
+    at = 0
+    while at < len(text) and (not at or Glob.parse(text[:at]).match(".")):
+        piece = _PIECE.match(text, at)
+        assert piece is not None, "it matches every character"
+        Glob.parse(piece[0])
+        at = piece.end()
 
 
 def _regex(text: str) -> str:
@@ -152,22 +184,29 @@ def _translate(go: str) -> str:
             inside = False
             out.append("]")
         elif char == "[" and (named := re.compile(r":(\^?)(\w*):\]").match(go, at)):
-            if named[1] or named[2] not in _POSIX:
+            if named[2] not in _POSIX:
                 raise BadPatternError(f"`[{named[0]}` is not a class of characters that Docker knows")
-            out.append(_POSIX[named[2]])
+            out.append(_others(_POSIX[named[2]]) if named[1] else _POSIX[named[2]])
             at = named.end()
         else:
             out.append("-" if char == "-" else re.escape(char))
     return "".join(out)
 
 
+def _others(inside: str) -> str:
+    """All characters that are not in a class of ASCII characters, for the inside of another class."""
+    rest = "".join(char for char in map(chr, range(128)) if not re.match(f"[{inside}]", char))
+    return re.escape(rest) + "\x80-\U0010ffff"
+
+
 class _Group:
     """Neighbouring patterns of one kind; which of them matches makes no difference, so they are tested as one."""
 
-    __slots__ = ("exception", "literals", "names", "regex")
+    __slots__ = ("exception", "fault", "literals", "names", "regex")
 
     def __init__(self, patterns: list[Pattern]) -> None:
         self.exception = patterns[0].exception
+        self.fault = patterns[0].fault
         self.literals: set[str] = set()
         self.names: set[str] = set()
         rest: list[str] = []
@@ -182,6 +221,8 @@ class _Group:
         self.regex = re.compile("|".join(rest), re.ASCII).match if rest else None
 
     def hits(self, path: str, name: str) -> bool:
+        if self.fault:
+            raise self.fault
         return path in self.literals or name in self.names or (self.regex is not None and self.regex(path) is not None)
 
 
@@ -194,7 +235,8 @@ class Matcher:
         self.patterns = tuple(patterns)
         groups: list[list[Pattern]] = []
         for pattern in self.patterns:
-            if groups and groups[-1][0].exception == pattern.exception:
+            last = groups[-1][0] if groups else None
+            if last and last.exception == pattern.exception and not (last.fault or pattern.fault):
                 groups[-1].append(pattern)
             else:
                 groups.append([pattern])
@@ -207,8 +249,17 @@ class Matcher:
 
     @classmethod
     def parse(cls, patterns: Iterable[str]) -> Matcher:
-        """A matcher of patterns as moby's `patternmatcher.New` takes them; raises `BadPatternError`."""
+        """A matcher of patterns as moby's `patternmatcher.New` takes them; raises `BadPatternError` for what it refuses.
+
+        A pattern whose fault is found later raises the same where a path comes to it.
+        """
         return cls(pattern for text in patterns if (pattern := Pattern.parse(text)))
+
+    def check(self) -> None:
+        """Raise the fault of the first pattern that has one, without waiting for a path."""
+        for pattern in self.patterns:
+            if pattern.fault:
+                raise pattern.fault
 
     def step(self, path: str, name: str, above: int = 0) -> tuple[bool, int]:
         """Moby's `MatchesUsingParentResults`: whether `path` is taken, and the state to hand to what is below it.

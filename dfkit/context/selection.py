@@ -85,7 +85,9 @@ class Selection:
 
     def _add_glob(self, folder: str, pattern: str) -> None:
         escaped = "".join("\\" + char if char in "*?[]\\^" else char for char in folder)
-        self._globs.append(Matcher.parse([f"{escaped}/{pattern}" if escaped else pattern]))
+        glob = Matcher.parse([f"{escaped}/{pattern}" if escaped else pattern])
+        glob.check()
+        self._globs.append(glob)
         self._leads.add(folder)
         self._above.update(parents(folder, True))
 
@@ -134,7 +136,9 @@ class _Resolver:
         self.found = False
         if read.exclude and not read.parents:
             with suppress(BadPatternError):  # the engine refuses the instruction, with its own words
-                self._exclude = Matcher.parse(read.exclude)
+                exclude = Matcher.parse(read.exclude)
+                exclude.check()
+                self._exclude = exclude
 
     def resolve(self, source: str) -> None:
         """Select what a source names."""

@@ -99,6 +99,8 @@ def why_idle(idle: IdleLine) -> str:
     by = f"line {idle.by.line} `{_shown(idle.by)}`" if idle.by else ""
     if idle.reason == "nothing":
         return "matches nothing"
+    if idle.reason == "unread":
+        return "is not valid; no file has come to be compared with it yet"
     if idle.reason == "overridden":
         return f"is overridden by {by}"
     return f"is not needed beside {by}" if by else "is not needed: nothing that it matches is ignored before it"

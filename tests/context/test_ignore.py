@@ -49,6 +49,13 @@ def test_a_bad_pattern_is_named_with_its_line(bad):
     assert str(caught.value).startswith("sub/.dockerignore:3: the pattern `")
 
 
+def test_a_pattern_that_no_path_comes_to_may_be_wrong():
+    ignore = IgnoreFile.read("*\n!keep\n\\q\n")
+    assert ignore.ignores("a")
+    with pytest.raises(IgnoreError, match=r"^\.dockerignore:3: the pattern `\\q` is not valid: "):
+        ignore.ignores("keep")
+
+
 def test_a_line_that_is_too_long_for_docker_is_named():
     with pytest.raises(IgnoreError, match=r"^\.dockerignore:1: .*64 KiB"):
         IgnoreFile.read("é" * 32768 + "\n")

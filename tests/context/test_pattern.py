@@ -34,6 +34,7 @@ TABLE = {
     "a negated class matches a slash": ("a[^b]c", ["a/c", "axc"], ["abc"]),
     "an exclamation mark does not negate a class": ("[!b]", ["!", "b"], ["a"]),
     "a class by name": ("f[[:digit:]]", ["f1"], ["fa"]),
+    "a class by name that is negated": ("f[[:^digit:]x]", ["fa", "fx", "fé", "f-"], ["f1"]),
     "a star in a class is not a star": ("[*]", ["[]", "//]"], ["*"]),
     "a caret is itself": ("^a", ["^a"], ["a"]),
     "a caret before a glob is an anchor": ("^a*", ["ab"], ["^ab"]),
@@ -104,11 +105,29 @@ def test_a_folder_is_pruned_only_when_nothing_below_can_come_back(patterns, fold
 
 
 @pytest.mark.parametrize(
-    "bad", ["!", "[", "a[", "a[b", "[]a]", "[-x]", "[x-]", "[a-b-c]", "a\\", "[^]a]", r"\q", "[z-a]", "[[:no:]]", r"\p*"]
+    "bad", ["!", "[", "a[", "a[b", "[]a]", "[-x]", "[x-]", "[a-b-c]", "a\\", "[^]a]", "*[", "**[", "?*[", "a?["]
 )
-def test_what_docker_refuses_is_refused(bad):
+def test_what_docker_refuses_at_once_is_refused(bad):
     with pytest.raises(BadPatternError):
         Pattern.parse(bad)
+
+
+@pytest.mark.parametrize("bad", [r"\q", "[z-a]", "[[:no:]]", r"\p*", "a*[", "a*b[c", "a*\\", "a*[-x]"])
+def test_what_docker_refuses_when_a_path_comes_to_it_is_refused_then(bad):
+    matcher = Matcher.parse([bad])
+    with pytest.raises(BadPatternError):
+        matcher.matches("x")
+    with pytest.raises(BadPatternError):
+        matcher.step("x", "x")
+    with pytest.raises(BadPatternError):
+        matcher.check()
+    assert Matcher.parse(["*", bad]).matches("x")
+    assert not Matcher.parse(["!" + bad]).matches("x")
+    with pytest.raises(BadPatternError):
+        Matcher.parse(["*", "!" + bad]).matches("x")
+    with pytest.raises(BadPatternError):
+        Matcher.parse(["y", bad, "*"]).matches("x")
+    assert Matcher.parse(["x", bad, "*"]).matches("x")
 
 
 @pytest.mark.parametrize("good", ["]", "[\\]]", "[\\-]", "a]", "[a]", "{", "(", "[[]"])
