@@ -119,10 +119,10 @@ class _Reader:
             self.strings(root, "tags"),
             self.profiles(root),
             self.declares(root, fix),
-            self.variations(root, called),
         )
         if called is not None:
             rule = replace(rule, programs=called.programs(dict(rule.parameters)))
+        rule = replace(rule, variations=self.variations(rule, root, called))
         why = self.string(root, "why").strip()
         gain = self.string(root, "gain").strip() if "gain" in root else ""
         return rule, Documentation(why, gain, self.string(root, "since"), self.relative, self.examples(root))
@@ -158,9 +158,23 @@ class _Reader:
             self.wrong(self.line(root, "with" if "with" in root else "uses"), f"`{called.uses}` needs `{missing}` in `with`")
         return bound
 
-    def variations(self, root: Any, called: Signature | None) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
+    def variations(self, rule: Rule, root: Any, called: Signature | None) -> tuple[tuple[str, Any], ...]:
+        """What a profile checks instead: with another check its own parameters only, else those that it changes."""
+        found = []
         profiles = root.get("profiles", {})
-        return tuple([(str(each), self.bound(profiles[each], called)) for each in profiles if "with" in profiles[each]])
+        for name in profiles:
+            profile = profiles[name]
+            if not isinstance(profile, Mapping) or not ("uses" in profile or "with" in profile):
+                continue
+            if "uses" in profile:
+                used = self.check(profile, rule.name)
+                bound = dict(self.parameters(profile, used))
+            else:
+                used = called
+                bound = {**dict(rule.parameters), **dict(self.bound(profile, called))}
+            if used is not None:
+                found.append((str(name), (used.uses, tuple(bound.items()), used.nodes, used.programs(bound))))
+        return tuple(found)
 
     def bound(self, root: Any, called: Signature | None) -> tuple[tuple[str, Any], ...]:
         given = self.mapping(root.get("with", {}), self.line(root, "with"), "`with`")
@@ -195,7 +209,7 @@ class _Reader:
                 self.wrong(line, f"`{profile}` is no profile: they are {_listed(PROFILES)}")
             value = _plain(profiles[profile])
             if isinstance(value, dict):
-                self.keys(profiles[profile], ("severity", "with"), "a profile")
+                self.keys(profiles[profile], ("severity", "uses", "with"), "a profile")
                 value = self.one_of(profiles[profile], "severity", SEVERITIES) if "severity" in value else ON
             elif value not in (ON, OFF):
                 self.wrong(line, f"a profile is `on`, `off` or `severity: …`, not `{value}`")

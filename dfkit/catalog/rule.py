@@ -46,8 +46,9 @@ class Rule:
     `uses` is the check as `module.function` below `dfkit.checks`, empty for the rules of `BUILTIN`. `nodes` are the qualified
     names of the classes that the check is bound to, `programs` those of the commands that it looks at (none: all). `also` pairs a
     tool with the rule's names there, `profiles` a profile with `on`, `off` or a severity. `declares` says what of the image the
-    fix changes on purpose, as `dfkit.verify.compare` takes it. `variations` pairs a profile with the parameters that are others
-    there. `firm` severities are not softened by the check: the user or the profile chose them.
+    fix changes on purpose, as `dfkit.verify.compare` takes it. `variations` pairs a profile with what is checked there instead: the
+    values of `uses`, `parameters`, `nodes` and `programs`. `firm` severities are not softened by the check: the user or the profile
+    chose them.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Rule:
     tags: tuple[str, ...]
     profiles: tuple[tuple[str, str], ...]
     declares: tuple[str, ...] = ()
-    variations: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
+    variations: tuple[tuple[str, tuple[str, tuple[tuple[str, Any], ...], tuple[str, ...], tuple[str, ...]]], ...] = ()
     firm: bool = False
 
     @property

@@ -61,7 +61,11 @@ def schema() -> dict[str, Any]:
 
 
 def _in_profile() -> dict[str, Any]:
-    properties = {"severity": _SEVERITY, "with": {"type": "object", "description": "parameters that are others in this profile"}}
+    properties = {
+        "severity": _SEVERITY,
+        "uses": {"type": "string", "description": "another check, with parameters of its own"},
+        "with": {"type": "object", "description": "parameters that are others in this profile"},
+    }
     return {"anyOf": [{"enum": [ON, OFF]}, {"type": "object", "properties": properties, "additionalProperties": False}]}
 
 

@@ -75,10 +75,12 @@ def _as_profile(rule: Rule, profile: str) -> Rule:
     names = rule.known_as(profile)
     code = names[0] if names and not (profile == "hadolint" and rule.code.startswith("DL")) else rule.code
     varied = dict(rule.variations).get(profile)
-    parameters = tuple({**dict(rule.parameters), **dict(varied)}.items()) if varied else rule.parameters
-    if (severity, firm, code) == (rule.severity, rule.firm, rule.code) and parameters is rule.parameters:
+    if varied is not None:
+        uses, parameters, nodes, programs = varied
+        rule = replace(rule, uses=uses, parameters=parameters, nodes=nodes, programs=programs)
+    if (severity, firm, code) == (rule.severity, rule.firm, rule.code):
         return rule
-    return replace(rule, severity=severity, firm=firm, code=code, parameters=parameters)
+    return replace(rule, severity=severity, firm=firm, code=code)
 
 
 def _found(catalog: Catalog, names: tuple[str, ...]) -> set[str]:

@@ -66,7 +66,7 @@ def _is_option(word: str, option: str) -> bool:
 
 @check(Stage)
 def both(node: Stage, at: Place, *, programs: Words) -> Iterator[Finding]:
-    """A stage runs two programs that do the same. The first command where both are known is marked; hadolint marks each RUN from there."""
+    """A stage runs two programs that do the same. The first command where both are known is marked."""
     seen: dict[str, Command] = {}
     for instruction in node.instructions:
         used: list[Command] = []
@@ -81,8 +81,7 @@ def both(node: Stage, at: Place, *, programs: Words) -> Iterator[Finding]:
             shown = next((each for each in used if each.name != next(iter(seen))), used[0])
             other = next(each for each in seen.values() if each.name != shown.name)
             yield Finding(shown.words[0].span, notes=(Note(other.words[0].span, "the other one"),))
-            if not at.imitates("hadolint"):
-                return
+            return
 
 
 @check(Command, program="program")

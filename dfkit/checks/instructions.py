@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.shell import Command, Script, effective
-from dfkit.syntax.nodes import Cmd, Dockerfile, Entrypoint, Env, Healthcheck, Label, Maintainer, OnBuild, ShellForm, Workdir
+from dfkit.syntax.nodes import Cmd, Dockerfile, Entrypoint, Env, Label, Maintainer, OnBuild, ShellForm, Workdir
 from dfkit.syntax.walk import instructions
 from dfkit.text import INFO, STYLE, Edit, Span
 
@@ -120,18 +120,14 @@ def relative_workdir(node: Workdir, at: Place) -> Iterator[Finding]:
         yield Finding(node.value.span, severity=None if state.workdir_from is None else STYLE)
 
 
-@check(Cmd, Entrypoint, Healthcheck)
-def shell_form(node: Cmd | Entrypoint | Healthcheck, at: Place) -> Iterator[Finding]:
+@check(Cmd, Entrypoint)
+def shell_form(node: Cmd | Entrypoint, at: Place) -> Iterator[Finding]:
     """CMD or ENTRYPOINT is not a JSON list, so a shell is run.
 
     Softer where the shell is wanted: SHELL was set, its `exec` replaces it, or the command needs it. A HEALTHCHECK may use a
-    shell: it gets no signals; only hadolint finds it.
+    shell: it gets no signals.
     """
     form = node.form
-    if isinstance(node, Healthcheck):
-        if at.imitates("hadolint") and isinstance(form, ShellForm):
-            yield Finding(form.span)
-        return
     if at.stage is None or not isinstance(form, ShellForm) or not form.text.text:
         return
     if at.imitates("buildkit") and at.model.is_trigger(node):

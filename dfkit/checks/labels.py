@@ -23,7 +23,7 @@ _KEY = regex(r"(?!.*(?:\.\.|--))[a-z](?:[a-z0-9._/-]*[a-z0-9])?")
 @check(Label)
 def malformed_key(node: Label, at: Place, *, reserved: Words) -> Iterator[Finding]:
     """A key has other characters than small letters, digits, `.` and `-`, or begins with a name that is reserved."""
-    if at.stage is None:
+    if at.stage is None or (at.imitates("hadolint") and at.model.is_trigger(node)):
         return
     for pair in node.pairs:
         key = _key(pair, node, at)

@@ -32,15 +32,10 @@ _HANDS_ON = frozenset(("sh", "bash", "ash", "dash", "zsh", "eval", "source", "."
 
 
 def _call(node: Command, at: Place, managers: Words) -> Invocation | None:
-    """The call of one of these package managers that a command of a RUN is.
-
-    hadolint knows programs by their bare names only, not behind `sudo` and the like, and leaves `apt` alone.
-    """
+    """The call of one of these package managers that a command of a RUN is."""
     if not isinstance(at.instruction, Run) or at.stage is None or at.script is None or not _mentions(at.script, managers):
         return None
-    if at.imitates("hadolint") and (not node.words or node.words[0].value in ("apt", "aptitude") or "/" in node.words[0].text):
-        return None
-    call = invocation(node if at.imitates("hadolint") else effective(node))
+    call = invocation(effective(node))
     return call if call is not None and call.manager in managers else None
 
 
@@ -280,8 +275,6 @@ def left_behind(
         return
     if any(is_mounted(path, at.instruction, at.model) for path in paths):
         return
-    if at.imitates("hadolint") and any(_removes_by_force(command) for command in commands(node)):
-        return
     start = where(at.model, at.instruction)
     home = start.home or "/root"
     places = [path.replace("~", home, 1) for path in paths]
@@ -315,12 +308,6 @@ def left_behind(
             if any(_hides_calls(script) for script in at.model.scripts(instruction)):
                 trust = UNSAFE
     yield Finding(_asked(found), edits=edits, notes=notes, applicability=trust, severity=STYLE if soft else None)
-
-
-def _removes_by_force(command: Command) -> bool:
-    """Whether a command is `rm -rf`: hadolint takes that of any path for cleaning up."""
-    letters = "".join([word.text for word in command.arguments if regex("-[A-Za-z]+").fullmatch(word.text)])
-    return command.name == "rm" and "f" in letters and "r" in letters.lower()
 
 
 def _is(command: Command, manager: str, actions: Words) -> bool:

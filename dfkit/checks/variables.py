@@ -34,14 +34,15 @@ def secret(
     """
     if at.stage is None and isinstance(node, Env):
         return
-    for pair in node.pairs:
+    # hadolint knows one variable of an ARG.
+    for pair in node.pairs[:1] if isinstance(node, Arg) and at.imitates("hadolint") else node.pairs:
         name = pair.key.text
         if not _is_secret(name, words, harmless):
             continue
         value = at.model.expand(pair.value, node) if pair.value is not None else None
         if value is not None and any(regex(f"(?is){pattern}").fullmatch(value) for pattern in harmless_values):
             continue
-        yield Finding(pair.key.span, _secret_message(node, name))
+        yield Finding(pair.key.span, secret_message(node, name))
 
 
 def _is_secret(name: str, words: Words, harmless: Words) -> bool:
@@ -52,7 +53,8 @@ def _is_secret(name: str, words: Words, harmless: Words) -> bool:
     return any(regex(rf"(?:^|_){word}(?:_|$)").search(joined) for word in words)
 
 
-def _secret_message(node: Env | Arg, name: str) -> str:
+def secret_message(node: Env | Arg, name: str) -> str:
+    """What is wrong with a secret in a variable."""
     if isinstance(node, Env):
         return f"whoever has the image can read `{name}`: give it at run time, or mount it with `RUN --mount=type=secret`"
     return f"the image's history keeps the value of `{name}`: mount it with `RUN --mount=type=secret`"
@@ -102,7 +104,7 @@ def used_where_set(node: Env, at: Place) -> Iterator[Finding]:
             inherited = variable.name == "PATH" or any(
                 each.name == variable.name for each in variables(setter.value or setter.key)
             )
-            if not inherited or at.imitates("hadolint"):
+            if not inherited:
                 yield Finding(variable.span, notes=(Note(setter.span, "set here, for the instructions below only"),))
 
 

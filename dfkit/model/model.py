@@ -5,7 +5,18 @@ from __future__ import annotations
 from dfkit.model.copies import ContextUse, context_use
 from dfkit.model.facts import table
 from dfkit.model.scope import PLATFORM, PREDEFINED, Binding, Scope, declare
-from dfkit.model.stages import Reference, Stage, build_stages, context_name, cycles, named, reachable, references, triggers
+from dfkit.model.stages import (
+    Reference,
+    Stage,
+    build_stages,
+    context_name,
+    cycles,
+    fragment_stage,
+    named,
+    reachable,
+    references,
+    triggers,
+)
 from dfkit.model.state import LINUX_SHELL, WINDOWS_SHELL, State, after
 from dfkit.syntax.nodes import Arg, From, OnBuild
 
@@ -19,10 +30,18 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """What a Dockerfile means. `build_args` are the values that the build is given, `contexts` the names of its named contexts."""
+    """What a Dockerfile means. `build_args` are the values that the build is given, `contexts` the names of its named contexts.
+
+    A file without FROM may be taken for a `fragment`: its instructions are those of one stage, of whose base nothing is known.
+    """
 
     def __init__(
-        self, dockerfile: Dockerfile, *, build_args: Mapping[str, str] | None = None, contexts: Collection[str] = ()
+        self,
+        dockerfile: Dockerfile,
+        *,
+        build_args: Mapping[str, str] | None = None,
+        contexts: Collection[str] = (),
+        fragment: bool = False,
     ) -> None:
         self.dockerfile = dockerfile
         self.build_args = dict(build_args or {})
@@ -34,6 +53,8 @@ class Model:
         self._scripts: dict[int, tuple[Script, ...]] = {}
         self._globals = self._global_arguments()
         self.stages = build_stages(dockerfile, self._base_image, self.contexts)
+        if fragment and not self.stages and dockerfile.instructions:
+            self.stages = (fragment_stage(dockerfile),)
         self._stage_of = {id(i): stage for stage in self.stages for i in (stage.from_, *stage.instructions)}
         self._triggers: set[int] = set()
         for stage in self.stages:

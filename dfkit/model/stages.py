@@ -6,13 +6,14 @@ from dfkit._record import record
 from dfkit._regex import regex
 from dfkit.syntax.image import ImageName
 from dfkit.syntax.mounts import mounts
-from dfkit.syntax.nodes import Copy, From, OnBuild, Run
+from dfkit.syntax.nodes import Copy, From, OnBuild, Run, Word
+from dfkit.text import Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from dfkit.syntax.nodes import Dockerfile, Instruction, Word
+    from dfkit.syntax.nodes import Dockerfile, Instruction
 
 _NUMBER = regex(r"[-+]?[0-9]+")
 _VARIABLE = regex(r"\$.")
@@ -39,6 +40,11 @@ class Stage:
     def label(self) -> str:
         """How to speak of it: its name, else its number."""
         return self.name or str(self.index)
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether it has no FROM: it is made of all the instructions of a file without one."""
+        return not self.from_.keyword.text
 
     @property
     def image_name(self) -> ImageName | None:
@@ -95,6 +101,13 @@ def build_stages(
         replaced = name is not None and name in contexts
         stages.append(Stage(index, name, from_, tuple(instructions), base, None if base else text, replaced))
     return tuple(stages)
+
+
+def fragment_stage(dockerfile: Dockerfile) -> Stage:
+    """The one stage of a file without FROM. Its FROM has no characters, and its base has no name."""
+    nowhere = Span(0, 0)
+    from_ = From(nowhere, Word(nowhere, ""), (), (), (), Word(nowhere, ""), None)
+    return Stage(0, None, from_, dockerfile.instructions, None, None)
 
 
 def named(stages: Sequence[Stage], text: str | None, *, numbers: bool = False) -> Stage | None:

@@ -64,7 +64,8 @@ def lint_paths(
     notify: Callable[[str], None] = _ignore,
 ) -> Iterator[Report]:
     """The findings of each file; folders stand for the Dockerfiles in them, `-` for standard input. Raises `UsageError`."""
-    models = (Model(parse(read(path)), build_args=build_args) for path in find(paths))
+    fragment = settings.profile == "hadolint"
+    models = (Model(parse(read(path)), build_args=build_args, fragment=fragment) for path in find(paths))
     return lint_models(models, rules, settings, notify=notify)
 
 

@@ -1,0 +1,210 @@
+"""Commands as hadolint sees them, and rules that ask which words one has.
+
+It knows a program by its bare name as the first word of a command, not behind `sudo` and the like, and looks into no script that a
+command runs. Most of its rules ask whether some word is there, wherever it stands.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from dfkit._record import record
+from dfkit._regex import regex
+from dfkit.checks.binding import Finding, Words, check
+from dfkit.model import Stage
+from dfkit.shell import Pipeline, Script, commands, walk
+from dfkit.syntax.mounts import mounts
+from dfkit.syntax.nodes import ExecForm, Run, Shell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dfkit.checks.binding import Place
+    from dfkit.shell import Command
+    from dfkit.syntax.nodes import Instruction
+    from dfkit.text import Span
+
+_GROUP = regex(r"-[^-].*")
+_THROUGH = ("time", "exec", "command", "builtin", "run", "busybox")
+"""Words that are no program's name but stand before one."""
+
+
+@record
+class Call:
+    """A command as hadolint sees it: its words without quotes."""
+
+    command: Command
+    name: str
+    words: tuple[str, ...]
+    """Those after the name."""
+
+    @property
+    def span(self) -> Span:
+        """The place of the program's name."""
+        return self.command.words[0].span
+
+    def has(self, options: Words) -> bool:
+        """Whether it has one of some options: `--yes` also as `--yes=…`, `-y` also in a group such as `-qy`."""
+        return any(_is_option(word, option) for word in self.words for option in options)
+
+    def count(self, options: Words) -> int:
+        """How often some options are given; in a group each letter counts."""
+        letters = [option[1] for option in options if len(option) == 2]
+        groups = [word[1:].partition("=")[0] for word in self.words if _GROUP.fullmatch(word)]
+        long = sum(word.startswith("--") and word in options for word in self.words)
+        return long + sum(group.count(letter) for group in groups for letter in letters)
+
+    def plain(self, valued: Words = ()) -> tuple[str, ...]:
+        """The words that are no options, nor the values of those in `valued`; `--` is a word."""
+        found = []
+        rest = iter(self.words)
+        for word in rest:
+            if word in valued:
+                next(rest, None)
+            elif word == "--" or not word.startswith("-"):
+                found.append(word)
+        return tuple(found)
+
+
+def _is_option(word: str, option: str) -> bool:
+    if option.startswith("--"):
+        return word.partition("=")[0] == option
+    if len(option) == 2:
+        return _GROUP.fullmatch(word) is not None and option[1] in word[1:].partition("=")[0]
+    return word == option
+
+
+def calls(script: Script) -> Iterator[Call]:
+    """The commands of a script but those of scripts that they run."""
+    inner: list[Span] = []
+    for command in commands(script):
+        if not command.words or any(span.covers(command.span) for span in inner):
+            continue
+        if command.script is not None:
+            inner.append(command.script.span)
+        words = [plain_text(word.value, word.text) for word in command.words]
+        while len(words) > 1 and words[0] in _THROUGH and (words[0] != "command" or not words[1].startswith("-")):
+            options = next((index for index, word in enumerate(words[1:], 1) if not word.startswith("-")), len(words))
+            del words[:options]
+        if words:
+            yield Call(command, words[0], tuple(words[1:]))
+
+
+def plain_text(value: str | None, text: str) -> str:
+    """A word's value, or its text without quotes where it is not known."""
+    return value if value is not None else text.replace('"', "").replace("'", "")
+
+
+def named(node: Script, at: Place, programs: Words) -> Iterator[Call]:
+    """The calls of some programs in a RUN; `pip*` stands for names that begin so. A list of words is one command."""
+    if isinstance(at.instruction, Run) and any(program.rstrip("*") in node.text.text for program in programs):
+        if isinstance(at.instruction.form, ExecForm) and node.dialect != "exec":
+            return
+        for call in calls(node):
+            if any(call.name.startswith(each[:-1]) if each.endswith("*") else call.name == each for each in programs):
+                yield call
+
+
+@check(Script)
+def runs(node: Script, at: Place, *, programs: Words, words: Words = ()) -> Iterator[Finding]:
+    """A RUN calls one of these programs, with one of these words if there are any."""
+    for call in named(node, at, programs):
+        if not words or any(word in call.words for word in words):
+            yield Finding(call.span)
+            return
+
+
+@check(Script)
+def lacks(
+    node: Script,
+    at: Place,
+    *,
+    programs: Words,
+    words: Words = (),
+    any_of: Words = (),
+    twice: Words = (),
+    exact: Words = (),
+    beside: str = "",
+    mounted: str = "",
+) -> Iterator[Finding]:
+    """A call with one of these words has none of the options `any_of`, not two of those in `twice`, and no word of `exact`.
+
+    `beside` is a regular expression for what a word or two words with a blank between them must be, `mounted` one for the target of
+    a cache or tmpfs mount that is as good as an option.
+    """
+    for call in named(node, at, programs):
+        if words and not any(word in call.words for word in words):
+            continue
+        if beside and not any(regex(beside).fullmatch(each) for each in (*call.words, *_pairs(call.words))):
+            continue
+        if call.has(any_of) or (twice and call.count(twice) == 2) or any(word in call.words for word in exact):
+            continue
+        if not (mounted and is_mounted(at.instruction, mounted)):
+            yield Finding(call.span)
+            return
+
+
+def _pairs(words: tuple[str, ...]) -> Iterator[str]:
+    return map(" ".join, pairwise(words))
+
+
+def is_mounted(instruction: Instruction | None, pattern: str) -> bool:
+    """Whether a cache or tmpfs is mounted on a path that a regular expression fits."""
+    return instruction is not None and any(
+        mount.type in ("cache", "tmpfs") and regex(pattern).fullmatch((mount.target or "").rstrip("/")) is not None
+        for mount in mounts(instruction)
+    )
+
+
+@check(Stage)
+def both(node: Stage, at: Place, *, programs: Words) -> Iterator[Finding]:
+    """A stage runs two of these programs: each RUN with one of them is marked, from the one on where both are known."""
+    seen: set[str] = set()
+    for instruction in node.instructions:
+        if not isinstance(instruction, Run):
+            continue
+        used = [call for script in at.model.scripts(instruction) for call in calls(script) if call.name in programs]
+        seen.update(call.name for call in used)
+        if len(seen) > 1 and used:
+            yield Finding(used[0].span)
+
+
+_PIPEFAIL_SHELLS = ("/bin/bash", "/bin/zsh", "/bin/ash", "bash", "zsh", "ash")
+_OTHER_SHELLS = ("pwsh", "pwsh.exe", "powershell", "powershell.exe", "cmd", "cmd.exe")
+
+
+@check(Stage)
+def pipe_hides_failure(node: Stage, at: Place) -> Iterator[Finding]:
+    """A pipe in a RUN without a SHELL of the stage that has `pipefail`; a RUN as a list of words is read as a script too."""
+    is_safe = False
+    for instruction in node.instructions:
+        if isinstance(instruction, Shell):
+            is_safe = _has_pipefail(_shell_words(instruction))
+        elif isinstance(instruction, Run) and not is_safe and _has_pipe(instruction, at):
+            yield Finding(instruction.keyword.span)
+
+
+def _shell_words(shell: Shell) -> tuple[str, ...]:
+    return shell.form.values if isinstance(shell.form, ExecForm) else tuple(shell.form.text.text.split())
+
+
+def _has_pipefail(words: tuple[str, ...]) -> bool:
+    if words[:1] and words[0] in _OTHER_SHELLS:
+        return True
+    options = " ".join(words[1:]).split()
+    asks = any(option.startswith("-") and "o" in option for option in options) and "pipefail" in options
+    return asks and words[0] in _PIPEFAIL_SHELLS
+
+
+def _has_pipe(instruction: Run, at: Place) -> bool:
+    if isinstance(instruction.form, ExecForm):
+        return any("|" in word for word in instruction.form.values)
+    for script in at.model.scripts(instruction):
+        if script.opaque:
+            return regex(r"(?<!\|)\|(?!\|)").search(script.text.text) is not None
+        inner = [each.script.span for each in commands(script) if each.script is not None]
+        for found in walk(script):
+            if isinstance(found, Pipeline) and len(found.elements) > 1 and not any(span.covers(found.span) for span in inner):
+                return True
+    return False
