@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posixpath
 
+from dfkit._memo import remembered
 from dfkit._record import record
 from dfkit._regex import regex
 from dfkit.model.facts import table
@@ -101,14 +102,14 @@ def effects(script: Script, start: Where) -> Effects:
     return together(step.effects for step in steps(script, start))
 
 
-def steps(script: Script, start: Where) -> Iterator[Step]:
+@remembered
+def steps(script: Script, start: Where) -> tuple[Step, ...]:
     """The commands of a script, in order, each with its effects. A script that cannot be read is one opaque step."""
+    if script.opaque:
+        return (Step(Command(script.span, (), (), ()), OPAQUE, True, start.cwd),)
     walk = Walk(start)
     walk.errexit = "errexit" in script.options
-    if script.opaque:
-        yield Step(Command(script.span, (), (), ()), OPAQUE, True, start.cwd)
-    else:
-        yield from walk.statements(script.statements, True)
+    return tuple(walk.statements(script.statements, True))
 
 
 def together(parts: Iterable[Effects]) -> Effects:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dfkit._memo import remembered
 from dfkit._record import record
 from dfkit._regex import regex
 from dfkit.model.facts import table
@@ -67,6 +68,7 @@ class Invocation:
         return None
 
 
+@remembered
 def invocation(command: Command) -> Invocation | None:
     """The call that a command is, or None if it calls no package manager. Prefixes such as `sudo` must be off already."""
     name = command.name

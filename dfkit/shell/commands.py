@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dfkit._memo import remembered
 from dfkit.shell.invoke import effective_index, literals
 from dfkit.shell.nodes import (
     AndOr,
@@ -20,7 +21,8 @@ from dfkit.text import Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
     from dfkit.shell.nodes import Element, Part
 
@@ -30,9 +32,20 @@ def commands(node: Script | Statement | Element) -> Iterator[Command]:
 
     A command stands before those in its own substitutions and its nested script.
     """
-    for found in walk(node):
-        if isinstance(found, Command):
-            yield found
+    return iter(_commands(node))
+
+
+@remembered
+def _commands(node: Node) -> tuple[Command, ...]:
+    found = []
+    stack: list[Node] = [node]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, Command):
+            found.append(each)
+        if not isinstance(each, Word) or each.value is None:
+            stack += reversed(children(each))
+    return tuple(found)
 
 
 def walk(node: Node | Part) -> Iterator[Node]:
@@ -46,23 +59,18 @@ def walk(node: Node | Part) -> Iterator[Node]:
 
 def children(node: Node | Part) -> list[Node]:
     """The nodes directly in a node, in the order of the text, a command's nested script last."""
-    found: list[Node]
-    if isinstance(node, Script):
-        return list(node.statements)
-    if isinstance(node, Statement):
-        return [node.element]
-    if isinstance(node, AndOr | Pipeline):
-        return list(node.elements)
-    if isinstance(node, Command):
-        found = sorted([*node.assignments, *node.words, *node.redirects], key=lambda child: child.span.start)
-        return [*found, node.script] if node.script is not None else found
-    if isinstance(node, Compound):
-        return [*node.words, *node.bodies, *node.redirects]
-    if isinstance(node, Substitution):
-        return [node.script]
-    if isinstance(node, Assignment):
-        return [*([node.value] if node.value is not None else []), *node.items]
-    found = []
+    return _CHILDREN.get(type(node), _of_part)(node)
+
+
+def _of_command(command: Command) -> list[Node]:
+    found: list[Node] = list(command.words)
+    if command.assignments or command.redirects:
+        found = sorted([*command.assignments, *found, *command.redirects], key=lambda child: child.span.start)
+    return [*found, command.script] if command.script is not None else found
+
+
+def _of_part(node: Node) -> list[Node]:
+    found: list[Node] = []
     for name in ("patterns", "statements", "parts", "argument"):
         found += getattr(node, name, ())
     for name in ("target", "document"):
@@ -72,6 +80,21 @@ def children(node: Node | Part) -> list[Node]:
     return found
 
 
+_CHILDREN: dict[type, Callable[[Any], list[Node]]] = {
+    Script: lambda script: list(script.statements),
+    Statement: lambda statement: [statement.element],
+    AndOr: lambda chain: list(chain.elements),
+    Pipeline: lambda pipeline: list(pipeline.elements),
+    Command: _of_command,
+    Compound: lambda compound: [*compound.words, *compound.bodies, *compound.redirects],
+    Substitution: lambda substitution: [substitution.script],
+    Assignment: lambda assignment: [*([assignment.value] if assignment.value is not None else []), *assignment.items],
+    Word: lambda word: list(word.parts),
+    Literal: lambda _literal: [],
+}
+
+
+@remembered
 def effective(command: Command) -> Command:
     """The command without prefixes that run it: `sudo -u x`, `env A=b`, `time`, `nice -n 5`, `exec`, `busybox` and the like.
 
