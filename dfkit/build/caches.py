@@ -13,7 +13,6 @@ from dfkit.build.flags import csv_fields
 from dfkit.build.request import Cache
 from dfkit.errors import UsageError
 from dfkit.model.stages import context_name
-from dfkit.syntax.image import ImageName
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,12 @@ if TYPE_CHECKING:
 
 _FETCHED = re.compile(r"(?:docker-image|https?|git|ssh)://|git@[\w.-]+:|github\.com/")
 """The beginnings of what BuildKit fetches itself."""
+
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII
+)
+"""https://github.com/distribution/reference/blob/main/regexp.go"""
 
 
 def cache_from(text: str) -> Cache:
@@ -82,7 +87,7 @@ def named_context(text: str) -> tuple[str, str]:
         raise UsageError(
             f"`--build-context {text}` is no named context: write NAME=FOLDER, NAME=docker-image://IMAGE or NAME=URL"
         )
-    if ImageName.parse(name) is None:
+    if not _IMAGE.fullmatch(name):
         raise UsageError(f"`{name}` is no name for a context: use lower case letters, digits and - . _ / :")
     if value.startswith("target:"):
         raise UsageError(f"`--build-context {text}`: only a bake file has other targets; name the stage in the Dockerfile itself")
@@ -90,7 +95,7 @@ def named_context(text: str) -> tuple[str, str]:
         raise UsageError(
             f"`--build-context {text}`: dfkit does not serve OCI layouts; load the image and name it with docker-image://"
         )
-    if value.startswith("docker-image://") and ImageName.parse(value.removeprefix("docker-image://")) is None:
+    if value.startswith("docker-image://") and not _IMAGE.fullmatch(value.removeprefix("docker-image://")):
         raise UsageError(f"`--build-context {text}` names no image: write {name}=docker-image://IMAGE")
     if not is_fetched(value) and not os.path.isdir(value):
         raise UsageError(f"`--build-context {text}`: {value} is not a folder")

@@ -113,10 +113,10 @@ def _solve(
     try:
         ask = Solve(
             secrets.token_hex(16),
-            attributes=frontend_attributes(peer, channel, request, folders),
+            attributes=frontend_attributes(peer, channel, services.caches.request, folders),
             exporter=_exporter(peer, request),
-            cache_to=_caches(request.cache_to, told),
-            cache_from=_imports(request, told),
+            cache_to=_caches(services.caches.request.cache_to, told),
+            cache_from=_imports(services.caches.request, told),
             entitlements=("network.host",) if request.network == "host" else (),
         )
         session = Session(session_dial(peer, channel), *services.handlers(), shared_key=services.shared_key)
@@ -129,7 +129,9 @@ def _solve(
                         on_event(outcome.warn(BuildWarning(told.popleft())))
                     for event in outcome.trace(message):
                         on_event(event)
-                if image := solving.response().get("containerimage.digest"):
+                response = solving.response()
+                services.caches.finish(response)
+                if image := response.get("containerimage.digest"):
                     on_event(outcome.image(image))
             except StatusError as error:
                 outcome.fail(error.message or "the daemon gives no reason")

@@ -1,0 +1,136 @@
+"""Caches in folders of this machine: `--cache-to type=local,dest=DIR` and `--cache-from type=local,src=DIR`.
+
+A folder has the layout of an OCI image, whose `index.json` names the manifest of the cache by a tag, so that other tools' caches
+can be read and the other way about: https://docs.docker.com/build/cache/backends/local/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from dfkit._record import replace
+from dfkit.build.buildkit.content import Content
+from dfkit.build.request import Cache
+from dfkit.errors import BuildFailed, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from dfkit.build.buildkit.grpc import Handler
+    from dfkit.build.request import BuildRequest
+
+_NAME = "org.opencontainers.image.ref.name"
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_PREFIX = "local:"
+
+
+class LocalCaches:
+    """The local caches of one build. The daemon is told a number in the place of each path: a path may not fit into a header."""
+
+    def __init__(self, request: BuildRequest, warn: Callable[[str], None]) -> None:
+        """`warn` is called with a sentence for a folder without a cache, as it is before the first build; it is left out.
+
+        Raises `UsageError` for a folder that has another cache, or that cannot be made.
+        """
+        self._folders: dict[str, str] = {}
+        self._tags: dict[str, str] = {}
+        for cache in (cache for cache in request.cache_imports if not _has_cache(cache)):
+            warn(f"there is no cache in {cache.attributes['src']} yet")
+        self._request = replace(
+            request,
+            cache_to=tuple(self._written(cache) if cache.type == "local" else cache for cache in request.cache_to),
+            cache_imports=tuple(
+                self._read(cache) if cache.type == "local" else cache for cache in request.cache_imports if _has_cache(cache)
+            ),
+        )
+        self.content = Content(self._folders, frozenset(self._tags)) if self._folders else None
+
+    @property
+    def request(self) -> BuildRequest:
+        """The request as the daemon is to have it."""
+        return self._request
+
+    @property
+    def error(self) -> BuildFailed | None:
+        """What kept a folder from being read or written, if something did."""
+        error = self.content.error if self.content is not None else None
+        return BuildFailed(f"the cache file {error.filename}: {(error.strerror or str(error)).lower()}") if error else None
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """The handlers of what serves the folders, by gRPC path."""
+        return self.content.handlers() if self.content is not None else {}
+
+    def finish(self, response: Mapping[str, str]) -> None:
+        """Name the cache that was written in the index of its folder. Raises `BuildFailed`."""
+        manifest = response.get("cache.manifest")
+        for name, tag in self._tags.items() if manifest else ():
+            folder = Path(self._folders[name])
+            try:
+                _put(folder, {**json.loads(manifest or ""), "annotations": {_NAME: tag}})
+            except (OSError, ValueError) as error:
+                raise BuildFailed(f"the index of the cache in {folder} cannot be written: {error}") from None
+
+    def _name(self, folder: str) -> str:
+        number = str(len(self._folders))
+        self._folders[_PREFIX + number] = folder
+        return number
+
+    def _written(self, cache: Cache) -> Cache:
+        attributes = dict(cache.attributes)
+        folder = os.path.abspath(attributes.pop("dest"))
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"the folder {folder} for a cache cannot be made: {error.strerror}") from None
+        name = self._name(folder)
+        self._tags[_PREFIX + name] = attributes.pop("tag", "latest")
+        return Cache("local", {**attributes, "dest": name})
+
+    def _read(self, cache: Cache) -> Cache:
+        attributes = dict(cache.attributes)
+        folder = os.path.abspath(attributes.pop("src"))
+        tag = attributes.pop("tag", "latest")
+        if "digest" not in attributes:
+            attributes["digest"] = _find(folder, tag)
+        return Cache("local", {**attributes, "src": self._name(folder)})
+
+
+def _has_cache(cache: Cache) -> bool:
+    return cache.type != "local" or os.path.isfile(os.path.join(cache.attributes["src"], "index.json"))
+
+
+def _find(folder: str, tag: str) -> str:
+    """The digest of the manifest that a folder's index names. Raises `UsageError`."""
+    try:
+        manifests = json.loads(Path(folder, "index.json").read_text())["manifests"]
+        named = [each for each in manifests if each.get("annotations", {}).get(_NAME) == tag]
+        return str((named or (manifests if len(manifests) == 1 else []))[-1]["digest"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise UsageError(
+            f"{folder} has no cache with the tag `{tag}`: write one with --cache-to type=local,dest={folder}"
+        ) from None
+
+
+def _put(folder: Path, manifest: dict[str, Any]) -> None:
+    """Name a manifest in the index, in the place of what had its tag. Raises `OSError`, `ValueError`."""
+    index = folder / "index.json"
+    found = json.loads(index.read_text()) if index.exists() else {}
+    others = [
+        each for each in found.get("manifests") or () if each.get("annotations", {}).get(_NAME) != manifest["annotations"][_NAME]
+    ]
+    _replace(index, {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [*others, manifest]})
+    _replace(folder / "oci-layout", {"imageLayoutVersion": "1.0.0"})
+
+
+def _replace(path: Path, value: object) -> None:
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    try:
+        temporary.write_text(json.dumps(value))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
