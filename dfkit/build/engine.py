@@ -121,12 +121,19 @@ class Engine:
             # By id: of a bare repository name some engines save all tags.
             yield from self.api.get_image(self.api.inspect_image(image)["Id"], chunk_size=1 << 20)
 
-    def load(self, archive: str) -> None:
-        """Take the images of an archive as `docker save` makes them; `archive` is a path."""
+    def load(self, archive: str) -> str:
+        """Take the image of an archive as `docker save` makes them, by its path, and give the image's id. Raises `EngineError`."""
+        name = ""
         with self._asking("load the image"), open(archive, "rb") as file:
             for said in self.api.load_image(file):
                 if "error" in said:
                     raise EngineError(f"the Docker engine could not load the image: {said['error']}")
+                what, _, which = str(said.get("stream", "")).strip().partition(": ")
+                name = which if what in ("Loaded image", "Loaded image ID") else name
+        image = self.image(name) if name else None
+        if image is None:
+            raise EngineError("the Docker engine does not say which image it loaded")
+        return image.id
 
     def tag(self, image: str, name: str) -> None:
         """Give an image another name, `repository[:tag]`."""

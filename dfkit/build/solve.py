@@ -11,10 +11,10 @@ from collections import deque
 
 from dfkit._record import replace
 from dfkit.build.caches import authorized
-from dfkit.build.capabilities import Unsupported
+from dfkit.build.capabilities import Unsupported, check_request
 from dfkit.build.engine import Engine, trouble
-from dfkit.build.events import BuildWarning
-from dfkit.build.request import Folders, Output
+from dfkit.build.events import BuildWarning, ImageBuilt
+from dfkit.build.request import IMAGE, Folders, Output
 from dfkit.errors import BuildFailed, NoEngine, UsageError
 
 TYPE_CHECKING = False
@@ -80,10 +80,13 @@ def solve(
     """Build by the control API; as `client.build` otherwise, also in what it raises and in how it is canceled."""
     from dfkit.build.services import Services
 
+    told: deque[str] = deque()
+    if request.output.type == "registry":
+        request = replace(request, output=Output("image", attributes={**request.output.attributes, "push": "true"}))
     if isinstance(peer, Engine):
         check_control(request, folders, peer)
-    told: deque[str] = deque()
-    if not isinstance(peer, Engine) and request.output.is_image:
+        told.extend(check_request(replace(request, output=IMAGE), peer))
+    elif request.output.is_image:
         if request.output.type == "docker":
             return _load(peer, request, folders, on_event)
         if request.output.attributes.get("push") != "true":
@@ -157,11 +160,17 @@ def _load(builder: Builder, request: BuildRequest, folders: Folders, on_event: C
     """Build an image archive and give it to the engine, by way of a file: the engine takes it only when the build is well."""
     if builder.engine is None:
         raise UsageError("no Docker engine can take the image: leave --load out, or name the engine")
+
+    def pass_on(event: Event) -> None:
+        if not isinstance(event, ImageBuilt):  # the engine has another id for it
+            on_event(event)
+
     with tempfile.TemporaryDirectory(prefix="dfkit-") as folder:
         archive = os.path.join(folder, "image.tar")
-        result = solve(builder, replace(request, output=Output("docker", archive, request.output.attributes)), folders, on_event)
-        builder.engine.load(archive)
-    return replace(result, output=None)
+        result = solve(builder, replace(request, output=Output("docker", archive, request.output.attributes)), folders, pass_on)
+        image = builder.engine.load(archive)
+    on_event(ImageBuilt(image))
+    return replace(result, image_id=image, output=None)
 
 
 def open_channel(peer: Peer) -> Channel:
