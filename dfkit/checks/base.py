@@ -177,6 +177,15 @@ def _default(name: str, at: Place) -> str | None:
 
 
 @check(Stage)
+def other_platform(node: Stage, at: Place) -> Iterator[Finding]:
+    """FROM names an image that is known to be for another platform than its `--platform`; variants are not compared."""
+    wanted = at.model.state(node.from_).platform
+    there = dict(at.settings.platforms).get(node.image or "")
+    if node.base is None and wanted and there and wanted.split("/")[:2] != there.split("/")[:2]:
+        yield Finding(node.from_.image.span, f"the image is for {there}, and `--platform` asks for {wanted}")
+
+
+@check(Stage)
 def committed(node: Stage, at: Place) -> Iterator[Finding]:
     """FROM names an image that the engine knows to be made by `docker commit`."""
     if node.base is None and node.image is not None and node.image in at.settings.committed:

@@ -22,7 +22,8 @@ def run(arguments: list[str]) -> int:
     from dfkit.cli.arguments import build_args
 
     settings = Settings(
-        profile=options.profile,
+        profile="buildkit" if options.check is not None else options.profile,
+        check=options.check or "",
         select=tuple(options.select),
         ignore=tuple(options.ignore),
         shellcheck=not options.no_shellcheck,
@@ -44,10 +45,17 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument(
         "--context", metavar="DIR", help="the build context (default: the Dockerfile's folder, if it has the files)"
     )
+    parser.add_argument(
+        "--check", metavar="OPTIONS",
+        help="say what `docker build --check` says, with its options: skip=NAMES;error=true;experimental=NAMES (--profile buildkit)",
+    )  # fmt: skip
     parser.add_argument("--no-shellcheck", action="store_true", help="do not run ShellCheck on the scripts")
     add_build_args(parser)
     add_rules(parser)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.check is not None and options.profile not in ("recommended", "buildkit"):
+        parser.error(f"--check is for the profile buildkit, not for {options.profile}")
+    return options
 
 
 def _lint(

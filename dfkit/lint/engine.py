@@ -41,11 +41,15 @@ class Report:
     """Where the instructions stand, if the profile imitates a tool that names just the line where one begins."""
 
     def position(self, diagnostic: Diagnostic) -> Position:
-        """The line and column to print: the exact ones, or the line of the instruction and column 1."""
+        """The line and column to print: the exact ones, or the line of the instruction and column 1.
+
+        A finding between two characters is about a line that is not there: its line is the exact one.
+        """
+        start, end = diagnostic.span.start, diagnostic.span.end
         for span in reversed(self.instructions):
-            if diagnostic.span.start in span:
+            if start in span and start < end:
                 return Position(self.source.position(span.start).line, 1)
-        exact = self.source.position(diagnostic.span.start)
+        exact = self.source.position(start)
         return Position(exact.line, 1) if self.instructions else exact
 
 
@@ -72,13 +76,20 @@ class Linter:
         `more` gives findings of another tool; it is called when the rules are done.
         """
         found = _Walk(self, model).run()
+        imitates_buildkit = self.settings.profile == "buildkit"
+        if imitates_buildkit:
+            from dfkit.lint.buildkit import imitate
+
+            found = imitate(model, self.rules, self.settings, found)
         if more is not None:
             found += more(model)
         if self.settings.ignore_comments and any(_may_silence(comment.text) for comment in model.dockerfile.comments):
             from dfkit.lint.suppress import suppress
 
-            found = suppress(model.dockerfile, model.stages, found, self.rules)
-        return sorted(dict.fromkeys(found), key=lambda each: (each.span.start, each.span.end, each.code))
+            found = suppress(model.dockerfile, model.stages, found, self.rules, directives=not imitates_buildkit)
+        # BuildKit says the same twice where two words give cause.
+        once = found if imitates_buildkit else dict.fromkeys(found)
+        return sorted(once, key=lambda each: (each.span.start, each.span.end, each.code))
 
     def report(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> Report:
         """The same with the file's text, as formatters take it."""

@@ -52,13 +52,19 @@ class Ignore:
     names: tuple[tuple[str, Span], ...]
 
 
-def suppress(dockerfile: Dockerfile, stages: Sequence[Stage], found: Sequence[Diagnostic], rules: Selection) -> list[Diagnostic]:
-    """The diagnostics that no comment silences, and one for each name in such a comment that no rule has."""
+def suppress(
+    dockerfile: Dockerfile, stages: Sequence[Stage], found: Sequence[Diagnostic], rules: Selection, *, directives: bool = True
+) -> list[Diagnostic]:
+    """The diagnostics that no comment silences, and one for each name in such a comment that no rule has.
+
+    Without `directives` the `# check=` at the top of a file is left alone.
+    """
+    top = {directive.span for directive in dockerfile.directives}
     silenced: list[tuple[Span, frozenset[str]]] = []
     unknown: list[Diagnostic] = []
     for comment in dockerfile.comments:
         ignore = _read(dockerfile, comment, rules.catalog)
-        if ignore is None:
+        if ignore is None or (ignore.tool == "check" and comment.span in top and not directives):
             continue
         keys: set[str] = set()
         for name, span in ignore.names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.syntax import lalr
 
 HUB = "docker.io"
@@ -62,3 +63,31 @@ class ImageName:
     def __str__(self) -> str:
         registry = f"{self.registry}/" if self.registry else ""
         return registry + self.path + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+_DOMAIN = regex(
+    r"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*"
+    r"|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+)
+_REST = regex(
+    r"([a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::\w[\w.-]{0,127})?"
+    r"(?:@(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?"
+)
+_ID = regex(r"[a-f0-9]{64}")
+_LONGEST_REPOSITORY = 255
+
+
+def is_reference(text: str) -> bool:
+    """Whether the engine takes a text for the name of an image (distribution/reference: normalize.go, ParseNormalizedNamed).
+
+    >>> is_reference("debian:12"), is_reference("debian:"), is_reference("Debian")
+    (True, False, False)
+    """
+    domain, slash, rest = text.partition("/")
+    if not slash or not (domain == "localhost" or domain != domain.lower() or "." in domain or ":" in domain):
+        domain, rest = HUB, text
+    match = _REST.fullmatch(rest)
+    if match is None or not text.isascii() or _DOMAIN.fullmatch(domain) is None or _ID.fullmatch(text) is not None:
+        return False
+    path = match[1] if "/" in match[1] or domain != HUB else f"library/{match[1]}"
+    return len(f"{domain}/{path}") <= _LONGEST_REPOSITORY

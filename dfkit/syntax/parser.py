@@ -66,6 +66,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
 }
 BOOLEAN_FLAGS = ("link", "parents", "keep-git-dir", "unpack")
 REPEATABLE_FLAGS = ("mount", "exclude", "device")
+_CHOICES = {"network": ("default", "none", "host"), "security": ("sandbox", "insecure")}
 
 _HEAD = regex(rf"[{BLANK}]*+([^\t\v\f\r ]*+)[{BLANK}]*+")
 _STAGE_NAME = regex(r"[a-z][a-z0-9\-_.]*")
@@ -205,6 +206,8 @@ class _Reader:
                 self.problem(flag.span, f"`--{flag.name}` needs a value: write `--{flag.name}=…`")
             elif flag.name == "mount":
                 self._check_mount(flag)
+            elif name == "RUN" and flag.name in _CHOICES and flag.value not in _CHOICES[flag.name]:
+                self.problem(flag.span, f"`--{flag.name}` is {' or '.join(_CHOICES[flag.name])}, not `{flag.value}`")
             seen.add(flag.name)
 
     def _check_mount(self, flag: Flag) -> None:
@@ -261,10 +264,8 @@ class _Reader:
 
     def _command(self, kind: type[Run], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
-            if kind.name == "RUN":
-                # BuildKit takes a RUN without a command for one that runs nothing.
-                return kind(*head, ShellForm(line.text.span(at, end), Mapped("", ((0, head[0].end),))))
-            raise SyntaxProblem(f"{kind.name} needs a command", at, end)
+            # BuildKit takes one without a command for one that runs nothing.
+            return kind(*head, ShellForm(line.text.span(at, end), Mapped("", ((0, head[0].end),))))
         return kind(*head, self._form(line.text, at, end))
 
     _run = _cmd = _entrypoint = _command

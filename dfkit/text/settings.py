@@ -40,5 +40,10 @@ class Settings:
     """Whether ShellCheck checks the scripts, if it is there."""
     context: str | None = None
     """The folder of the build context, if it is known."""
+    check: str = ""
+    """Which of BuildKit's checks are made in the profile `buildkit`, as the build argument BUILDKIT_DOCKERFILE_CHECK says it:
+    `skip=A,B;error=true;experimental=C`. Goes before a file's `# check=` line."""
+    platforms: tuple[tuple[str, str], ...] = ()
+    """Pairs of a base image, as FROM names it, and the platform (`os/architecture[/variant]`) that the engine has it for."""
     committed: tuple[str, ...] = ()
     """Base images, as FROM names them, that the engine knows to be made by `docker commit`."""

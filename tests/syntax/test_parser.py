@@ -192,7 +192,7 @@ def test_a_lone_double_dash_ends_the_flags():
         ("COPY a", "at least one source and a destination"),
         ("ENV a", "has no value"),
         ("ENV a=1 b", "`b` has no `=`"),
-        ("CMD", "CMD needs a command"),
+        ("RUN --network=lan true", "`--network` is default or none or host, not `lan`"),
         ("SHELL sh", "SHELL takes a list"),
         ("HEALTHCHECK curl x", "not by `curl`"),
         ("HEALTHCHECK NONE x", "takes no arguments"),
