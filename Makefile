@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check prove bench docs venv engine modern-engine stop-engine bases clean-bases
+.PHONY: help demo test check prove bench docs venv engine modern-engine stop-engine test-programs bases clean-bases
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -13,7 +13,7 @@ help: ## list these commands
 demo: bases ## set everything up and run the main job on examples/
 	@$(BIN)/python scripts/demo
 
-test: bases modern-engine ## set everything up and run all tests, those on the engine included
+test: bases modern-engine test-programs ## set everything up and run all tests, those on the engine included
 	@$(BIN)/pytest --cov=dfkit --cov-report=term
 
 check: venv ## style, types, contracts, stale docs, and the tests that need no engine
@@ -44,6 +44,9 @@ modern-engine: venv ## use a recent Docker engine, or start one beside the first
 stop-engine: venv ## stop the Docker engines that this checkout started
 	@$(BIN)/python scripts/modern-engine stop
 	@$(BIN)/python scripts/engine stop
+
+test-programs: ## fetch the servers that tests talk to
+	@$(PYTHON) scripts/test-programs ensure
 
 bases: engine ## stand-ins for base images, where no image registry answers
 	@$(BIN)/python scripts/base-images ensure
