@@ -30,7 +30,7 @@ else:
         return lambda decorator: decorator
 
 
-MANY = 64
+MANY = 256
 """After so many records of a class it gets a `__new__` of its own: compiling one takes as long as making that many without."""
 
 

@@ -13,7 +13,6 @@ from dfkit.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
 
 RULES, TEXTS = "rules.marshal", "rules-texts.marshal"
 """The compiled rules in a wheel: the two files that `dfkit.catalog.compile.compile_folder` makes."""
@@ -27,7 +26,7 @@ class Catalog:
         self.rules = tuple(rules)
         self._sources = tuple(texts)
         self._names: Names | None = None
-        self._texts: dict[str, tuple[Any, ...]] | None = None
+        self._texts: dict[str, bytes] | None = None
 
     @classmethod
     def load(cls, folders: Sequence[str] = ()) -> Catalog:
@@ -78,7 +77,7 @@ class Catalog:
         fields = self._texts.get(name)
         if fields is None:
             return None
-        why, gain, since, path, examples = fields
+        why, gain, since, path, examples = marshal.loads(fields)
         return Documentation(why, gain, since, path, tuple([Example(*example) for example in examples]))
 
 

@@ -17,13 +17,15 @@ FORMAT = 4
 def compile_folder(folder: str) -> tuple[bytes, bytes]:
     """The two files of a folder of rules: a list of each rule's fields, and a table from name to its documentation's fields.
 
+    These are marshalled once more, each by itself, as one run shows those of a few rules.
+
     Raises `dfkit.catalog.load.RuleError` if a rule file is wrong.
     """
     found = load(folder)
     texts = {}
     for rule, text in found:
         *words, examples = _fields(text)
-        texts[rule.name] = (*words, tuple(map(_fields, examples)))
+        texts[rule.name] = marshal.dumps((*words, tuple(map(_fields, examples))), FORMAT)
     return marshal.dumps([_fields(rule) for rule, _ in found], FORMAT), marshal.dumps(texts, FORMAT)
 
 

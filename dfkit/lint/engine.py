@@ -69,6 +69,15 @@ class Linter:
         self.needs_scripts = any(node.startswith("dfkit.shell.") for node in self._by_node)
         self.needs_parts = any(_is_part(node) for node in self._by_node)
 
+    def within(self, context: str | None) -> Linter:
+        """The same linter for files of another build context."""
+        if context == self.settings.context:
+            return self
+        other = object.__new__(Linter)
+        # What is known of rules and classes of nodes holds for all contexts, so it is shared.
+        other.__dict__.update(self.__dict__, settings=replace(self.settings, context=context))
+        return other
+
     def lint(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> list[Diagnostic]:
         """What is wrong with a file, in the order of its text: what cannot be read, then what the rules find, less what comments
         silence. A rule that fails is reported as an `internal-error`; the others go on.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-from dfkit._record import replace
 from dfkit.model import Model
 from dfkit.syntax import parse
 from dfkit.text.settings import Settings
@@ -80,20 +77,20 @@ def lint_models(
     from dfkit.lint.shellcheck import ShellCheck
 
     shellcheck = ShellCheck(settings, notify)
+    linter = Linter(rules, settings)
 
     def report(model: Model) -> Report:
-        context = context_folder(model, settings.context)
-        return Linter(rules, replace(settings, context=context)).report(model, shellcheck.findings)
+        return linter.within(context_folder(model, settings.context)).report(model, shellcheck.findings)
 
-    waiting: deque[Model] = deque()
+    waiting: list[Model] = []
     try:
         for model in models:
             shellcheck.submit(model)
             waiting.append(model)
             while shellcheck.is_busy or len(waiting) > AHEAD:
-                yield report(waiting.popleft())
+                yield report(waiting.pop(0))
         shellcheck.start()
         while waiting:
-            yield report(waiting.popleft())
+            yield report(waiting.pop(0))
     finally:
         shellcheck.close()
