@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import posixpath
 
-from dfkit._regex import regex
 from dfkit.checks.binding import Finding, check
 from dfkit.model import Stage
 from dfkit.shell import Command, commands, effective
-from dfkit.syntax.nodes import Run, ShellForm, Transfer
+from dfkit.syntax.nodes import Run, Transfer
 from dfkit.text import INFO, STYLE, Note, Span
 
 TYPE_CHECKING = False
@@ -30,14 +29,9 @@ def consecutive_runs(node: Stage, at: Place) -> Iterator[Finding]:
     """A RUN follows a RUN with the same options. The message says what joining them saves.
 
     Where it saves bytes (the later one deletes what the earlier one made, or uses lists that the earlier one only fetched) any
-    two are found; where it saves a layer only, just those of one command each, and softly. hadolint finds the latter only, also
-    where a script cannot be read.
+    two are found; where it saves a layer only, just those of one command each, and softly.
     """
-    for before, run in _neighbours(node):
-        if at.imitates("hadolint"):
-            if _commands(before, at.model) < 2 and _commands(run, at.model) < 2:
-                yield Finding(run.keyword.span)
-            continue
+    for before, run in neighbours(node):
         gain = _gain(before, run, at.model)
         if gain is not None:
             yield Finding(run.keyword.span, gain, severity=None if at.model.is_shipped(node) else INFO)
@@ -46,7 +40,8 @@ def consecutive_runs(node: Stage, at: Place) -> Iterator[Finding]:
             yield Finding(run.keyword.span, message, severity=INFO)
 
 
-def _neighbours(stage: Stage) -> Iterator[tuple[Run, Run]]:
+def neighbours(stage: Stage) -> Iterator[tuple[Run, Run]]:
+    """Each RUN that follows a RUN with the same options, with that one."""
     for before, after in zip(stage.instructions, stage.instructions[1:], strict=False):
         if isinstance(before, Run) and isinstance(after, Run) and _options(before) == _options(after):
             yield before, after
@@ -54,16 +49,6 @@ def _neighbours(stage: Stage) -> Iterator[tuple[Run, Run]]:
 
 def _options(run: Run) -> list[tuple[str, str | None]]:
     return sorted([(flag.name, flag.value) for flag in run.flags], key=str)
-
-
-def _commands(run: Run, model: Model) -> int:
-    """How many commands a RUN has, but for those in a script that one of them runs; a guess where the script cannot be read."""
-    if any(script.opaque for script in model.scripts(run)):
-        plain = regex(r""""[^"]*"|'[^']*'""").sub("", run.form.text.text) if isinstance(run.form, ShellForm) else ""
-        return len(regex("[;|&]+").findall(plain)) + 1
-    found = [command for script in model.scripts(run) for command in commands(script)]
-    inner = {id(each) for command in found if command.script is not None for each in commands(command.script)}
-    return sum(id(command) not in inner for command in found)
 
 
 def _is_single(run: Run, model: Model) -> bool:

@@ -11,8 +11,9 @@ from itertools import pairwise
 from dfkit._record import record
 from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
+from dfkit.checks.layers import neighbours
 from dfkit.model import Stage
-from dfkit.shell import Pipeline, Script, commands, walk
+from dfkit.shell import Pipeline, Script, commands, scripts, walk
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import ExecForm, Run, Shell
 
@@ -83,7 +84,8 @@ def calls(script: Script) -> Iterator[Call]:
             continue
         if command.script is not None:
             inner.append(command.script.span)
-        words = [plain_text(word.value, word.text) for word in command.words]
+        words = ["" if command.name is None else command.words[0].value or ""]
+        words += [plain_text(word.value, word.text) for word in command.arguments]
         while len(words) > 1 and words[0] in _THROUGH and (words[0] != "command" or not words[1].startswith("-")):
             options = next((index for index, word in enumerate(words[1:], 1) if not word.startswith("-")), len(words))
             del words[:options]
@@ -107,8 +109,10 @@ def named(node: Script, at: Place, programs: Words) -> Iterator[Call]:
 
 
 @check(Script)
-def runs(node: Script, at: Place, *, programs: Words, words: Words = ()) -> Iterator[Finding]:
-    """A RUN calls one of these programs, with one of these words if there are any."""
+def runs(node: Script, at: Place, *, programs: Words, words: Words = (), triggers: bool = True) -> Iterator[Finding]:
+    """A RUN calls one of these programs, with one of these words if there are any; `triggers`: also in ONBUILD."""
+    if at.instruction is not None and at.model.is_trigger(at.instruction) and not triggers:
+        return
     for call in named(node, at, programs):
         if not words or any(word in call.words for word in words):
             yield Finding(call.span)
@@ -176,7 +180,10 @@ _OTHER_SHELLS = ("pwsh", "pwsh.exe", "powershell", "powershell.exe", "cmd", "cmd
 
 @check(Stage)
 def pipe_hides_failure(node: Stage, at: Place) -> Iterator[Finding]:
-    """A pipe in a RUN without a SHELL of the stage that has `pipefail`; a RUN as a list of words is read as a script too."""
+    """A pipe in a RUN without a SHELL of the stage that has `pipefail`; a RUN as a list of words is read as a script too.
+
+    Any script is read as one for sh.
+    """
     is_safe = False
     for instruction in node.instructions:
         if isinstance(instruction, Shell):
@@ -200,11 +207,24 @@ def _has_pipefail(words: tuple[str, ...]) -> bool:
 def _has_pipe(instruction: Run, at: Place) -> bool:
     if isinstance(instruction.form, ExecForm):
         return any("|" in word for word in instruction.form.values)
-    for script in at.model.scripts(instruction):
-        if script.opaque:
-            return regex(r"(?<!\|)\|(?!\|)").search(script.text.text) is not None
+    for script in scripts(instruction):
         inner = [each.script.span for each in commands(script) if each.script is not None]
         for found in walk(script):
             if isinstance(found, Pipeline) and len(found.elements) > 1 and not any(span.covers(found.span) for span in inner):
                 return True
     return False
+
+
+# --- layers
+
+
+@check(Stage)
+def consecutive_runs(node: Stage, at: Place) -> Iterator[Finding]:
+    """A RUN of at most one command follows another with the same options. Scripts are read as if for sh, else they count as none."""
+    for before, run in neighbours(node):
+        if _commands(before) < 2 and _commands(run) < 2:
+            yield Finding(run.keyword.span)
+
+
+def _commands(run: Run) -> int:
+    return sum(1 for script in scripts(run) for _ in calls(script))

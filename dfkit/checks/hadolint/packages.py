@@ -99,12 +99,12 @@ def _options(call: Call) -> Words:
 
 @check(Script)
 def unpinned_modules(node: Script, at: Place, *, programs: Words) -> Iterator[Finding]:
-    """`yum install` and its kin: a package without `-` and a digit, or after `module` one without `:`; `dnf group` is fine."""
+    """`yum install` and its kin: a package without `-` and a digit or `.rpm`, or after `module` one without `:`; `dnf group` is fine."""
     for call in named(node, at, programs):
         if "install" in call.words and not (call.name != "yum" and "group" in call.words):
             is_module = "module" in call.words and call.words.index("module") < call.words.index("install")
             packages = [word for word in call.plain() if word != "install" and not (is_module and word == "module")]
-            if any(not (":" in each if is_module else regex(r"-\d").search(each)) for each in packages):
+            if any(not (":" in each if is_module else regex(r"-(?:\d|.*\.rpm$)").search(each)) for each in packages):
                 yield Finding(call.span)
                 return
 
