@@ -229,8 +229,8 @@ def _causes(error: BaseException | None) -> list[BaseException]:
         if one is None or any(one is cause for cause in causes):
             continue
         causes.append(one)
-        waiting += [one.__cause__, None if one.__suppress_context__ else one.__context__, getattr(one, "reason", None)]
-        waiting += [inner for inner in one.args if isinstance(inner, BaseException)]
+        waiting += [one.__cause__, None if one.__suppress_context__ else one.__context__]
+        waiting += [inner for inner in (*one.args, getattr(one, "reason", None)) if isinstance(inner, BaseException)]
     return causes
 
 
@@ -240,9 +240,17 @@ def _unreachable(error: BaseException) -> bool:
 
 def _reason(causes: list[BaseException]) -> str:
     """The operating system's words for what went wrong, or the innermost error's."""
+    import ssl
+
     for cause in reversed(causes):
         if isinstance(cause, TimeoutError):
             return "it does not answer in time"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"certificate verify failed: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLEOFError):
+            return "it ended the TLS handshake"
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f"TLS: {cause.reason.lower().replace('_', ' ')}"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
     return str(causes[-1]).strip() or type(causes[-1]).__name__
