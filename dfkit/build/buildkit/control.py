@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 from dfkit._record import record
-from dfkit.build.buildkit.grpc import UNIMPLEMENTED, GoneError, StatusError
+from dfkit.build.buildkit.grpc import INTERNAL, UNIMPLEMENTED, GoneError, StatusError
 from dfkit.build.buildkit.transport import SocketTransport
 from dfkit.build.buildkit.wire import Message, encode
 
@@ -189,6 +189,8 @@ class Solving:
                 raise said
             if call is self._solve:
                 failed = said
+                if failed is None and self._answer is None:
+                    failed = StatusError(INTERNAL, "the daemon ended the build without an answer")
                 until = time.monotonic() + _LAST_WORDS_SECONDS
         if failed is not None:
             raise failed
