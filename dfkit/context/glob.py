@@ -10,7 +10,7 @@ import re
 
 from dfkit._record import record
 
-_REPLACEMENT = "\ufffd"
+OPEN_CLASS = "a `[` has no closing `]`; close it, or write `\\[` for the character itself"
 
 
 class BadPatternError(ValueError):
@@ -94,7 +94,7 @@ def _class_char(pattern: str, at: int) -> tuple[str, int]:
         raise BadPatternError(f"`{pattern[at]}` stands in a `[…]` class where a character must; write `\\{pattern[at]}`")
     at += pattern.startswith("\\", at)
     if at >= len(pattern) - 1:
-        raise BadPatternError("a `[` has no closing `]`; close it, or write `\\[` for the character itself")
+        raise BadPatternError(OPEN_CLASS)
     if "\udc80" <= pattern[at] <= "\udcff":
         raise BadPatternError("a `[…]` class has a byte that is not UTF-8")
     return pattern[at], at + 1

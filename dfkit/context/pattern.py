@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 from dfkit._record import record
-from dfkit.context.glob import BadPatternError, Glob, clean
+from dfkit.context.glob import OPEN_CLASS, BadPatternError, Glob, clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class Pattern:
                 raise BadPatternError("`!` stands alone; write after it what is to be kept")
         _check_at_once(text)
         try:
-            Glob.parse(text)
             return cls(text, exception, re.compile(_regex(text), re.ASCII))
         except BadPatternError as error:
             fault = error
@@ -130,6 +129,8 @@ def _regex(text: str) -> str:
             go += "[^/]"
             kind = "regexp"
         elif char == "\\":
+            if at == len(text):
+                return _translate(go) + r"\$"  # it escapes the end of the expression
             go += "\\" + text[at]
             at += 1
             kind = "regexp"
@@ -175,6 +176,9 @@ def _translate(go: str) -> str:
                 inside = True
                 out.append("[^" if go.startswith("^", at) else "[")
                 at += go.startswith("^", at)
+                if go.startswith("]", at):
+                    out.append(r"\]")
+                    at += 1
             else:
                 out.append(_OUTSIDE.get(char, char))
                 if char == "{" and (repeat := _REPEAT.match(go, at)):
@@ -190,6 +194,8 @@ def _translate(go: str) -> str:
             at = named.end()
         else:
             out.append("-" if char == "-" else re.escape(char))
+    if inside:
+        raise BadPatternError(OPEN_CLASS)
     return "".join(out)
 
 

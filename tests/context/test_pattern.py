@@ -35,6 +35,9 @@ TABLE = {
     "an exclamation mark does not negate a class": ("[!b]", ["!", "b"], ["a"]),
     "a class by name": ("f[[:digit:]]", ["f1"], ["fa"]),
     "a class by name that is negated": ("f[[:^digit:]x]", ["fa", "fx", "fé", "f-"], ["f1"]),
+    "a class behind a star may begin with a closing bracket": ("a*[]b]", ["a]", "ab"], ["a"]),
+    "a class behind a star may begin or end with a minus": ("a*[-x-]", ["a-", "ax"], ["a"]),
+    "a backslash at the end behind a star is a dollar that ends nothing": ("a*\\", ["a$", "ab$c"], ["a", "a\\"]),
     "a star in a class is not a star": ("[*]", ["[]", "//]"], ["*"]),
     "a caret is itself": ("^a", ["^a"], ["a"]),
     "a caret before a glob is an anchor": ("^a*", ["ab"], ["^ab"]),
@@ -112,7 +115,7 @@ def test_what_docker_refuses_at_once_is_refused(bad):
         Pattern.parse(bad)
 
 
-@pytest.mark.parametrize("bad", [r"\q", "[z-a]", "[[:no:]]", r"\p*", "a*[", "a*b[c", "a*\\", "a*[-x]"])
+@pytest.mark.parametrize("bad", [r"\q", "[z-a]", "[[:no:]]", r"\p*", "a*[", "a*b[c", "a*[]", "a*[^]"])
 def test_what_docker_refuses_when_a_path_comes_to_it_is_refused_then(bad):
     matcher = Matcher.parse([bad])
     with pytest.raises(BadPatternError):
