@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from dfkit.build import Engine, Event
+    from dfkit.build import BuildRequest, Engine, Event
+    from dfkit.build.remote import Builder
     from dfkit.build.report import BuildReport
     from dfkit.fix import Fixed
     from dfkit.lint import Report
@@ -89,25 +90,44 @@ def build(
     network: str | None = None,
     no_cache: bool = False,
     optimize: bool = True,
-    engine: Engine | None = None,
+    contexts: Mapping[str, str] | None = None,
+    request: BuildRequest | None = None,
+    engine: Engine | Builder | None = None,
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> BuildReport:
     """Lint, optimize (SAFE rewrites only) and build the Dockerfile of a folder on a Docker engine with BuildKit.
 
-    `file` is the Dockerfile (default: the context's). `engine` is one from `dfkit.build.connect`, by default the one that the
-    environment names. `on_event` is called with the typed events of `dfkit.build.events`. `.result.image_id` of the report is the
-    image. Raises `BuildFailed` (`SolveFailed` has the step and its last lines), `NoEngine`, `UsageError`.
+    `file` is the Dockerfile (default: the context's). `contexts` are named contexts: folders, URLs or `docker-image://` references by
+    name. `request` is all else that a build can be asked for; the arguments here go before its fields. `engine` is one from
+    `dfkit.build.connect`, by default the one that the environment names, or a BuildKit daemon from
+    `dfkit.build.remote.connect_builder`. `on_event` is called with the typed events of `dfkit.build.events`. `.result.image_id` of the
+    report is the image. Raises `BuildFailed` (`SolveFailed` has the step and its last lines), `NoEngine`, `UsageError`.
     """
-    from dfkit.build import BuildRequest, connect
+    from dfkit._record import replace
+    from dfkit.build import BuildRequest, Engine, connect
+    from dfkit.build.caches import named_context
     from dfkit.workflow import build as joins
 
     path = joins.dockerfile_of(context, file)
     values = dict(build_args or {})
-    request = BuildRequest(tags=tuple(tags), build_args=values, target=target, network=network, no_cache=no_cache)
+    asked = request or BuildRequest()
+    values = {name: value for name, value in {**asked.build_args, **values}.items() if value is not None}
+    asked = replace(
+        asked,
+        tags=tuple(tags) or asked.tags,
+        build_args=values,
+        target=target or asked.target,
+        network=network or asked.network,
+        no_cache=no_cache or asked.no_cache,
+    )
+    named = dict(named_context(f"{name}={value}") for name, value in (contexts or {}).items())
     used = engine or connect()
     try:
-        prepared = joins.prepare(context, path, build_args=values, target=target, optimize=optimize, engine=used)
-        return joins.build(prepared, request, used, on_event=on_event)
+        holds = used if isinstance(used, Engine) else None
+        prepared = joins.prepare(
+            context, path, build_args=values, target=asked.target, optimize=optimize, engine=holds, contexts=named
+        )
+        return joins.build(prepared, asked, used, on_event=on_event)
     finally:
         if engine is None:
             used.close()

@@ -54,6 +54,13 @@ def test_version():
         (["optimize", "--context", "nowhere", "Dockerfile"], "nowhere is not a folder"),
         (["build", "nowhere"], "name the build context"),
         (["build"], "context"),
+        (["build", "--call", "nonsense", "."], "is no question: it is check, outline or targets"),
+        (["build", "--check", "--call", "outline", "."], "give one of them"),
+        (["build", "--push", "."], "--push needs a name for the image"),
+        (["build", "--push", "--load", "-t", "x", "."], "give one of them"),
+        (["build", "--build-context", "x", "."], "write NAME=FOLDER"),
+        (["build", "--cache-to", "mode=max", "."], "has no type"),
+        (["build", "--builder", "somewhere", "."], "is no address of a BuildKit daemon"),
         (["explain", "DL30009"], "did you mean"),
     ],
 )
