@@ -94,7 +94,7 @@ def test_check_of_a_file_that_cannot_be_read_shows_the_place(run, modern_engine,
 def test_outline_and_targets_print_what_docker_prints(run, modern_engine):
     outline = "TARGET:      hello\nDESCRIPTION: greets\n\nBUILD ARG   VALUE   DESCRIPTION\nNAME        world   \n\n"
     assert run(modern_engine, "--call=outline", "-q").stdout == outline
-    assert run(modern_engine, "--call=targets", "-q").stdout == "TARGET            DESCRIPTION\nhello (default)   greets\n"
+    assert run(modern_engine, "--call=targets", "-q").stdout == "TARGET          DESCRIPTION\nhello (default) greets\n"
 
 
 def test_the_answers_can_be_had_as_json(run, builder):
