@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dfkit.build.classic import Transcript
     from dfkit.build.events import Event, Step
 
 _LONGEST_NAME = 120
@@ -26,10 +27,10 @@ _PREFIX = re.compile(
 class Outcome:
     """One build's."""
 
-    def __init__(self, scrub: Callable[[str], str] = str) -> None:
-        """`scrub` takes secrets out of each text of the engine."""
+    def __init__(self, scrub: Callable[[str], str] = str, trace: Trace | Transcript | None = None) -> None:
+        """`scrub` takes secrets out of each text of the engine; `trace` knows the steps, by default from what BuildKit says of them."""
         self._scrub = scrub
-        self._trace = Trace(scrub)
+        self._trace = trace or Trace(scrub)
         self._image_id: str | None = None
         self._error: str | None = None
         self._warnings: list[BuildWarning] = []
@@ -40,7 +41,7 @@ class Outcome:
         return warning
 
     def trace(self, data: bytes) -> Iterator[Event]:
-        """The events of one `StatusResponse`. Raises `wire.WireError`."""
+        """The events of one `StatusResponse`, or of a piece of the classic builder's transcript. Raises `wire.WireError`."""
         for event in self._trace.read(data):
             yield self.warn(event) if isinstance(event, BuildWarning) else event
 

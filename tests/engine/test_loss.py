@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from dfkit.build import BuildRequest, Folders, SolveFailed, StepLog, build, connect
-from dfkit.build import client as client_module
+from dfkit.build import answer as answer_module
 from dfkit.context import plan
 from dfkit.errors import NoEngine
 from tests.engine.test_build import context, gone
@@ -105,8 +105,8 @@ def test_an_engine_that_is_killed_in_a_build_is_one_sentence(own_engine, tmp_pat
 
 
 def test_an_engine_that_stands_still_is_given_up(own_engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(client_module, "_SILENCE_SECONDS", 1.5)
-    monkeypatch.setattr(client_module, "_LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(answer_module, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(answer_module, "LOOK_SECONDS", 0.5)
 
     def stop(event):
         if isinstance(event, StepLog):
@@ -122,8 +122,8 @@ def test_an_engine_that_stands_still_is_given_up(own_engine, tmp_path, monkeypat
 
 
 def test_a_quiet_step_is_not_taken_for_a_lost_engine(any_engine, monkeypatch):
-    monkeypatch.setattr(client_module, "_SILENCE_SECONDS", 8)
-    monkeypatch.setattr(client_module, "_LOOK_SECONDS", 1)
+    monkeypatch.setattr(answer_module, "SILENCE_SECONDS", 8)
+    monkeypatch.setattr(answer_module, "LOOK_SECONDS", 1)
     build(any_engine, BuildRequest(no_cache=True), context("FROM busybox\nRUN sleep 12\n"))
 
 
@@ -165,8 +165,8 @@ class Mute:
 
 @pytest.mark.parametrize("upgrades", [False, True])
 def test_an_engine_that_never_answers_a_build_is_given_up(tmp_path, monkeypatch, upgrades):
-    monkeypatch.setattr(client_module, "_SILENCE_SECONDS", 1)
-    monkeypatch.setattr(client_module, "_LOOK_SECONDS", 0.25)
+    monkeypatch.setattr(answer_module, "SILENCE_SECONDS", 1)
+    monkeypatch.setattr(answer_module, "LOOK_SECONDS", 0.25)
     monkeypatch.setattr("dfkit.build.dockerpy.SILENCE_SECONDS", 1)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with nothing_left():
