@@ -28,7 +28,7 @@ import stat
 from functools import partial
 from types import MappingProxyType
 
-from dfkit.build.buildkit.grpc import NOT_FOUND, UNKNOWN, StatusError
+from dfkit.build.buildkit.grpc import LARGEST_REQUEST, NOT_FOUND, UNKNOWN, StatusError
 from dfkit.build.buildkit.wire import Message, encode
 from dfkit.context.tree import ContextError, attributes, changed, unreadable
 
@@ -123,7 +123,7 @@ def _send(call: Call, named: Iterator[Named]) -> None:
         while not walking or call.ready:
             if not call.ready:
                 out.flush()
-            received = call.receive()
+            received = call.receive(LARGEST_REQUEST)
             if received is None:
                 raise StatusError(UNKNOWN, "the files were not asked for to the end")
             packet = Message(received)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _READ = 1 << 16
+_LONGEST_ERROR = 1 << 16
 
 
 class UpgradeError(Exception):
@@ -103,7 +104,7 @@ def upgrade(api: Any, url: str, headers: Iterable[tuple[str, str]]) -> SocketTra
     response = api.send(request, stream=True, timeout=api.timeout)
     if response.status_code != 101:
         try:
-            raise UpgradeError(response.status_code, response.text.strip())
+            raise UpgradeError(response.status_code, said(response).strip())
         finally:
             response.close()
     # The response's buffered reader has usually read some of the engine's first HTTP/2 bytes with the headers.
@@ -118,6 +119,16 @@ def upgrade(api: Any, url: str, headers: Iterable[tuple[str, str]]) -> SocketTra
     except _WAIT:
         first = b""
     return SocketTransport(sock, first, response)
+
+
+def said(response: Any) -> str:
+    """The body of an error, as far as it is no longer than any sentence is."""
+    body = b""
+    for chunk in response.iter_content(_LONGEST_ERROR):
+        body += chunk
+        if len(body) >= _LONGEST_ERROR:
+            break
+    return body[:_LONGEST_ERROR].decode("utf-8", "replace")
 
 
 def hang_up(response: Any) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _UINT64 = (1 << 64) - 1
+_MOST_FIELDS = 256
+"""Different ones; each takes fifty times the memory that it takes on the wire."""
 _BYTES = tuple(bytes([value]) for value in range(0x80))
 
 
@@ -94,6 +96,8 @@ class Message:
             else:
                 raise WireError(f"wire type {kind} of field {number}")
             self._fields.setdefault(number, []).append(value)
+            if len(self._fields) > _MOST_FIELDS:
+                raise WireError(f"more than {_MOST_FIELDS} different fields")
 
     def _bytes(self, number: int) -> list[bytes]:
         return [value for value in self._fields.get(number, ()) if isinstance(value, bytes)]
