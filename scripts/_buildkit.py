@@ -99,11 +99,11 @@ class BuildKit:
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(self.answer, cases))
 
-    def answer(self, case: Case) -> Answer:
-        """What BuildKit says of a case; from the cache if it was asked before."""
+    def answer(self, case: Case, *, again: bool = False) -> Answer:
+        """What BuildKit says of a case; from the cache if it was asked before, unless `again`."""
         key = json.dumps([self.version, case.text, case.build_args, case.check, case.ignore])
         path = self.cache / f"{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.json"
-        if path.exists():
+        if path.exists() and not again:
             return _read(json.loads(path.read_text()))
         data = self._ask(case)
         if not _read(data).counted:

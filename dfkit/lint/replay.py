@@ -91,25 +91,29 @@ class _Replay:
     # --- reading
 
     def continuations(self) -> None:
-        """Empty lines in instructions. Named is the last line that is read before heredocs."""
+        """Empty lines in instructions (parser/parser.go, Parse). Named is the last line that is read, heredocs apart."""
         source = self.file.source
         lines = [line.rstrip("\r") for line in source.text.split("\n")]
         if not lines[-1]:
             lines.pop()
-        for instruction in self.file.instructions:
-            number = source.position(instruction.span.start).line
+        bodies = [
+            range(source.position(heredoc.span.start).line, source.position(heredoc.end_marker.start).line + 1)
+            for instruction in self.file.instructions
+            for heredoc in instruction.heredocs
+        ]
+        number = 0
+        while number < len(lines):
+            number += 1
+            bare = lines[number - 1].lstrip(BLANK)
+            if not bare or bare[0] == "#" or any(number in body for body in bodies):
+                continue
             empty = False
-            while number < len(lines) and _goes_on(lines[number - 1], self.file.escape):
-                while number < len(lines):
-                    number += 1
-                    bare = lines[number - 1].lstrip(BLANK)
-                    empty = empty or not bare
-                    if bare and bare[0] != "#":
-                        break
-                else:
-                    break
-                if not bare or bare[0] == "#":
-                    break
+            goes_on = _goes_on(bare, self.file.escape)
+            while goes_on and number < len(lines):
+                number += 1
+                bare = lines[number - 1].lstrip(BLANK)
+                empty = empty or not bare
+                goes_on = not bare or bare[0] == "#" or _goes_on(bare, self.file.escape)
             if empty:
                 end = source.line(number).end
                 self.say("empty-continuation-line", Span(end, end))
@@ -121,6 +125,8 @@ class _Replay:
                 self.say("maintainer", instruction.keyword.span)
             elif isinstance(instruction, From):
                 self.letters(instruction)
+            elif isinstance(instruction, Unknown) and instruction.keyword.text.upper() == "FROM":
+                self.letters_of_words(instruction)
             if self.is_refused(instruction):
                 raise Stop
             if isinstance(instruction, From) and instruction.alias is not None:
@@ -138,6 +144,16 @@ class _Replay:
             self.say("capital-stage-name", alias.span)
         if (keyword.islower() and not word.text.islower()) or (keyword.isupper() and not word.text.isupper()):
             self.say("as-casing", word.span)
+
+    def letters_of_words(self, instruction: Unknown) -> None:
+        """FROM has too many words, or the second is not AS: it is taken for that all the same."""
+        keyword, words = instruction.keyword.text, instruction.text.text.split()
+        if len(words) == 3 and words[2] != words[2].lower():
+            self.say("capital-stage-name", instruction.keyword.span)
+        if len(words) > 2 and words[1] != (
+            words[1].lower() if keyword.islower() else words[1].upper() if keyword.isupper() else words[1]
+        ):
+            self.say("as-casing", instruction.keyword.span)
 
     def description(self, instruction: From | Arg, names: list[str]) -> None:
         """The last comment line above; an empty one parts it from the instruction, an indented one begins with its `#`."""

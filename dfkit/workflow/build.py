@@ -97,7 +97,8 @@ def prepare(
     source = read(file)
     model = Model(parse(source), build_args=build_args, contexts=contexts)
     rules = selection(settings)
-    findings = lint_model(model, rules, replace(settings, context=folder, committed=_committed(model, engine)))
+    known = replace(settings, context=folder, committed=_committed(model, engine), platforms=_platforms(model, engine))
+    findings = lint_model(model, rules, known)
     optimized = None
     text = source.text
     # A file that the engine rejects is left to the engine: its own message is what users know.
@@ -297,10 +298,19 @@ def triggers_of(engine: Engine | None) -> Triggers:
 
 def _committed(model: Model, engine: Engine | None) -> tuple[str, ...]:
     """The base images that the engine knows to be made by `docker commit`."""
-    images = {
-        stage.image for stage in model.stages if stage.image and stage.image != "scratch" and not model.is_context(stage.image)
-    }
-    return tuple(sorted(image for image in images if engine.committed(image))) if engine is not None else ()
+    return tuple([image for image in _images(model) if engine.committed(image)]) if engine is not None else ()
+
+
+def _platforms(model: Model, engine: Engine | None) -> tuple[tuple[str, str], ...]:
+    """The base images that the engine holds, each with its platform."""
+    held = [(image, engine.image(image)) for image in _images(model)] if engine is not None else []
+    return tuple([(image, local.platform) for image, local in held if local is not None])
+
+
+def _images(model: Model) -> list[str]:
+    """What FROM names that is neither a stage nor a named context."""
+    images = {stage.image for stage in model.stages if stage.image and stage.image != "scratch"}
+    return sorted(image for image in images if not model.is_context(image))
 
 
 def _base_facts(model: Model, engine: Engine | None) -> Callable[[str], BaseFacts | None] | None:

@@ -49,6 +49,8 @@ def test_version():
         (["lint", "--format", "xml", "x"], "invalid choice: 'xml'"),
         (["lint", "--select", "nonsense", "Dockerfile"], "there is no rule `nonsense`"),
         (["lint", "--profile", "strict", "x"], "invalid choice: 'strict'"),
+        (["lint", "--profile", "hadolint", "--check", "", "x"], "--check is for the profile buildkit, not for hadolint"),
+        (["lint", "--check", "skip:A", "Dockerfile"], "`skip:A` is no option for checks"),
         (["optimize", "nowhere"], "there is no such file"),
         (["optimize", "--write", "-"], "standard input cannot be written back"),
         (["optimize", "--context", "nowhere", "Dockerfile"], "nowhere is not a folder"),
@@ -87,6 +89,21 @@ def test_standard_input_and_folders(folder):
     assert {each["file"] for each in found} == {"-"}
     both = dfkit("lint", ".", cwd=folder)
     assert "in 2 files" in both.stdout
+
+
+def test_check_says_what_docker_build_check_says_with_its_options(folder):
+    (folder / "Dockerfile").write_text("FROM scratch as Foo\n# a remark\nARG password\n")
+    done = dfkit(
+        "lint", "--check", "skip=StageNameCasing;error=true;experimental=all", "--format", "json", "Dockerfile", cwd=folder
+    )
+    assert done.returncode == 1
+    found = {(each["code"], each["line"], each["level"]) for each in json.loads(done.stdout)}
+    assert found == {
+        ("FromAsCasing", 1, "error"),
+        ("InvalidDefinitionDescription", 3, "error"),
+        ("SecretsUsedInArgOrEnv", 3, "error"),
+    }
+    assert dfkit("lint", "--check", "skip=all", "Dockerfile", cwd=folder).returncode == 0
 
 
 def test_json_has_hadolints_keys_and_more(folder):

@@ -136,6 +136,13 @@ def test_a_base_that_was_committed_is_found(folder, engine):
         engine.remove("dfkit-test/committed:1")
 
 
+def test_a_base_of_another_platform_is_found(folder, engine):
+    for platform, is_found in (("linux/arm64", engine.platform != "linux/arm64"), (engine.platform, False)):
+        (folder / "Dockerfile").write_text(f"FROM --platform={platform} busybox:1\nUSER 1\n")
+        rules = {each.rule for each in prepared(folder, engine).findings.diagnostics}
+        assert ("other-platform-base" in rules) == is_found
+
+
 def test_a_rewrite_is_proved_and_its_gain_measured(folder, engine):
     (folder / "Dockerfile").write_text(
         f"FROM busybox\nCOPY . /src/\nRUN cp /bin/busybox /big && echo {secrets.token_hex(8)} > /kept\nRUN rm /big\n"
