@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from dfkit.context.ignore import IgnoreFile
     from dfkit.model import Model, Stage
-    from dfkit.syntax.nodes import Dockerfile, Instruction
+    from dfkit.syntax.nodes import Dockerfile, Heredoc, Instruction
 
 FRONTEND = "28.5"
 """The release of Docker whose frontend is meant, as model/facts/features.yaml names it."""
@@ -390,9 +390,13 @@ def _is_unreadable(file: Dockerfile) -> bool:
     return (
         not file.instructions
         or bool(lines.wrong_directives or lines.long_lines)
-        or any(line.open_heredocs for line in lines.lines)
+        or any(not _ends(heredoc) for each in file.instructions for heredoc in each.heredocs)
         or any(_is_malformed(each) for each in file.instructions)
     )
+
+
+def _ends(heredoc: Heredoc) -> bool:
+    return heredoc.end_marker.start < heredoc.end_marker.end
 
 
 def _is_malformed(instruction: Instruction) -> bool:
