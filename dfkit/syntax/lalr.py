@@ -38,28 +38,27 @@ class Parser:
     """Parses texts by one grammar. `escape` stands for the backslash in the grammar's terminals."""
 
     def __init__(self, table: Table, escape: str = "\\") -> None:
-        self._table = table
+        self._terminals = table["terminals"]
+        self._skip = f"(?:{table['skip']})?+" if table["skip"] else ""
         self._escape = escape
         self._tokens: dict[str, re.Pattern[str]] = {}
-        self._sure = [only_reduction(row) for row in table["states"]]
-        self._lexers: list[Lexer | None] = [None] * len(table["states"])
+        self._starts, self._ends = table["starts"], table["ends"]
+        self._states, self._gotos, self._rules = table["states"], table["gotos"], table["rules"]
+        self._sure = [only_reduction(row) for row in self._states]
+        self._lexers: list[Lexer | None] = [None] * len(self._states)
 
     def token(self, terminal: str) -> re.Pattern[str]:
         """The pattern of one terminal."""
         if terminal not in self._tokens:
-            self._tokens[terminal] = regex(self._escaped(dict(self._table["terminals"])[terminal]))
+            self._tokens[terminal] = regex(self._escaped(dict(self._terminals)[terminal]))
         return self._tokens[terminal]
 
     def _lexer(self, state: int) -> Lexer:
         """What matches white space and a token that can follow in a state, as a group of its name, or the end, as no group."""
-        row = self._table["states"][state]
-        tokens = "".join([f"(?P<{name}>{pattern})|" for name, pattern in self._table["terminals"] if name in row])
+        row = self._states[state]
+        tokens = "".join([f"(?P<{name}>{pattern})|" for name, pattern in self._terminals if name in row])
         made = self._lexers[state] = regex(rf"{self._skip}(?:{self._escaped(tokens)}\Z)").match
         return made
-
-    @property
-    def _skip(self) -> str:
-        return f"(?:{self._table['skip']})?+" if self._table["skip"] else ""
 
     def _escaped(self, pattern: str) -> str:
         # In these terminals `\\\\` is the escape character and nothing else is written with two backslashes.
@@ -71,33 +70,32 @@ class Parser:
         Takes time linear in the length of the text, and no recursion however deep the tree is. Raises `Mismatch` if the text does
         not fit.
         """
-        states, gotos, rules = self._table["states"], self._table["gotos"], self._table["rules"]
-        sure, lexers = self._sure, self._lexers
-        end = self._table["ends"][start]
+        states, gotos, rules, sure, lexers = self._states, self._gotos, self._rules, self._sure, self._lexers
+        accepting = self._ends[start]
         size = len(text) if size is None else size
         nodes: list[Node] = []
         # The stack of the automaton: its states, and for each symbol above the first the number of nodes before it.
-        stack, firsts = [self._table["starts"][start]], []
+        state = self._starts[start]
+        stack, firsts = [state], []
         stop = ahead = at
         terminal = ""
         while True:
-            state = stack[-1]
             # A state that can only reduce does so before the next token is read: the state below it knows better which
             # terminals can follow, as LALR merges the look-aheads of all places that a rule is used in.
             argument = sure[state]
             if argument < 0:
                 if not terminal:
                     match = (lexers[state] or self._lexer(state))(text, stop, size) if stop < size else None
+                    if match is None and stop < size:
+                        raise Mismatch(self._after_skip(text, stop, size), tuple(states[state]))
                     if match and match.lastgroup:
                         terminal = match.lastgroup
                         at, ahead = match.span(terminal)
-                    elif match or stop == size:
-                        terminal, at = END, size
                     else:
-                        raise Mismatch(self._after_skip(text, stop, size), tuple(states[state]))
+                        terminal, at = END, size
                 action = states[state].get(terminal)
                 if action is None:
-                    if state == end and terminal == END:
+                    if state == accepting and terminal == END:
                         return nodes
                     raise Mismatch(at, tuple(states[state]))
                 kind, argument = action
@@ -105,6 +103,7 @@ class Parser:
                     if argument != STAY:
                         stack.append(argument)
                         firsts.append(len(nodes))
+                        state = argument
                     if kind == KEEP:
                         nodes.append((terminal, at, ahead, len(nodes)))
                     stop = ahead
@@ -117,7 +116,8 @@ class Parser:
                 del stack[-length:], firsts[-length:]
             if made:
                 nodes.append((made, nodes[first][1] if first < len(nodes) else stop, stop, first))
-            stack.append(gotos[stack[-1]][origin])
+            state = gotos[stack[-1]][origin]
+            stack.append(state)
             firsts.append(first)
 
     def _after_skip(self, text: str, at: int, size: int) -> int:

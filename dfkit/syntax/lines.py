@@ -6,6 +6,9 @@ frontend/dockerfile/parser/parser.go, and never stops at an error.
 
 from __future__ import annotations
 
+from itertools import accumulate, count
+from operator import add
+
 from dfkit._record import record
 from dfkit._regex import regex
 from dfkit.syntax.nodes import Comment, Directive, Heredoc
@@ -41,21 +44,21 @@ _ESCAPED = regex(r"\\(.)")
 _UNQUOTE = regex(r"""(?s)\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
 
 
-@record
 class Line:
     """One logical line that holds an instruction.
 
     `text` is the line with continuations and the comments between them removed, white space around it kept on the right;
-    `start` and `end` are offsets into the source, heredoc bodies included, the last line end not.
+    `start` and `end` are offsets into the source, heredoc bodies included, the last line end not. `comments` are those above it.
     """
 
-    text: Mapped
-    start: int
-    end: int
-    comments: tuple[Comment, ...]
-    heredocs: tuple[Heredoc, ...]
-    open_heredocs: tuple[str, ...]
-    """Names of heredocs that no line ends."""
+    __slots__ = ("comments", "end", "heredocs", "start", "text")
+
+    def __init__(self, text: Mapped, start: int, end: int, comments: tuple[Comment, ...], heredocs: tuple[Heredoc, ...]) -> None:
+        self.text = text
+        self.start = start
+        self.end = end
+        self.comments = comments
+        self.heredocs = heredocs
 
 
 @record
@@ -90,36 +93,38 @@ class _Scanner:
     def scan(self) -> Lines:
         above: list[Comment] = []
         for start, line in self.physical:
-            bare = line.lstrip(BLANK)
+            bare = line and line.lstrip(BLANK)
             if not bare:
                 self.in_directives = False
                 continue
-            first = start + len(line) - len(bare)
+            start += len(line) - len(bare)
             if bare[0] == "#":
-                comment = self._comment(first, bare)
-                if not (self.in_directives and self._directive(comment, first == 0)):
+                comment = self._comment(start, bare)
+                if not (self.in_directives and self._directive(comment, start == 0)):
                     above.append(comment)
                 continue
             self.in_directives = False
-            self._logical(first, bare, tuple(above))
-            above = []
+            self._logical(start, bare, tuple(above))
+            if above:
+                above = []
         return Lines(
             tuple(self.directives), tuple(self.comments), tuple(self.lines), self.escape, tuple(self.wrong), tuple(self.long)
         )
 
     def _physical(self, source: Source) -> Iterator[tuple[int, str]]:
         """Each physical line's offset, and the line without its line end."""
-        starts = source.line_starts
-        lines = source.text.split("\n")
+        lines = self.text.split("\n")
         if not lines[-1]:
             lines.pop()
-        if max(map(len, lines), default=0) > LINE_LIMIT // 4:
-            for start, line in zip(starts, lines, strict=False):
+        if len(self.text) > LINE_LIMIT // 4 and max(map(len, lines)) > LINE_LIMIT // 4:
+            for start, line in zip(source.line_starts, lines, strict=False):
                 if len(line) > LINE_LIMIT // 4 and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT:
                     self.long.append(Span(start, start + len(line)))
-        if source.text.startswith("\ufeff"):
-            starts, lines[0] = [1, *starts[1:]], lines[0][1:]
-        if "\r" in source.text:
+        marked = self.text.startswith("\ufeff")
+        if marked:
+            lines[0] = lines[0][1:]
+        starts = map(add, accumulate(map(len, lines), initial=int(marked)), count())
+        if "\r" in self.text:
             lines = [line.rstrip("\r") for line in lines]
         return zip(starts, lines, strict=False)
 
@@ -151,22 +156,17 @@ class _Scanner:
         return True
 
     def _logical(self, start: int, line: str, comments: tuple[Comment, ...]) -> None:
-        below = start
-        bare = line.rstrip(" \t")
-        if bare[-1:] != self.escape or bare[-2:-1] == self.escape:
-            text, last = Mapped(line, ((0, start),)), start + len(line)
+        if self.escape in line:
+            text, end, last = self._joined(start, line)
         else:
-            text, last, below = self._joined(start, line)
+            text, end, last = Mapped(line, ((0, start),)), start + len(line), start
         heredocs: list[Heredoc] = []
-        unterminated: list[str] = []
         if "<<" in text.text and _MAY_HOLD_HEREDOC.match(text.text):
             for marker, match in heredoc_markers(text.text):
-                heredoc = self._heredoc(text.span(*marker), match, below)
-                below = last = heredoc.end_marker.end
+                heredoc = self._heredoc(text.span(*marker), match, last)
+                last = end = heredoc.end_marker.end
                 heredocs.append(heredoc)
-                if heredoc.end_marker.start == heredoc.end_marker.end:
-                    unterminated.append(heredoc.name)
-        self.lines.append(Line(text, start, last, comments, tuple(heredocs), tuple(unterminated)))
+        self.lines.append(Line(text, start, end, comments, tuple(heredocs)))
 
     def _joined(self, start: int, line: str) -> tuple[Mapped, int, int]:
         """A line with those that continue it: the text, the offset of its end, and that of the last line read."""
@@ -176,7 +176,7 @@ class _Scanner:
         length = 0
         known = False
         while True:
-            last = start + len(line)
+            end = start + len(line)
             # The escape character continues a line if it is the last one that is no blank, unless another stands before it.
             bare = line.rstrip(" \t")
             goes_on = bare[-1:] == escape != bare[-2:-1]
@@ -190,7 +190,7 @@ class _Scanner:
                 break
             if parts and not known:
                 known = _INSTRUCTION.match(parts[0]) is not None
-                if not known and _NEXT_INSTRUCTION.match(self.text, self._below(last)):
+                if not known and _NEXT_INSTRUCTION.match(self.text, self._below(end)):
                     # A line that starts no instruction goes on with one that does: it must not take that one with it.
                     break
             for start, line in self.physical:
@@ -201,7 +201,7 @@ class _Scanner:
                     break
             else:
                 break
-        return Mapped("".join(parts), tuple(pieces) or ((0, start),)), last, start
+        return Mapped("".join(parts), tuple(pieces) or ((0, start),)), end, start
 
     def _below(self, offset: int) -> int:
         """Where the line below an offset starts."""

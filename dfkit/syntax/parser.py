@@ -45,6 +45,9 @@ from dfkit.text import ERROR, Diagnostic, Mapped, Source, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     Head = tuple[Span, Word, tuple[Flag, ...], tuple[Comment, ...], tuple[Heredoc, ...]]
 
 RULE, CODE = "syntax-error", "DF1000"
@@ -117,8 +120,10 @@ class _Reader:
     def instruction(self, line: Line) -> Instruction:
         text = line.text
         end = len(text.text.rstrip(BLANK))
-        for name in line.open_heredocs:
-            self.problem(text.span(0, end), f"the heredoc `{name}` has no end: no line below is `{name}` alone")
+        for heredoc in line.heredocs:
+            if heredoc.end_marker.start == heredoc.end_marker.end:
+                name = heredoc.name
+                self.problem(text.span(0, end), f"the heredoc `{name}` has no end: no line below is `{name}` alone")
         if not end:
             # A line that holds nothing but an escape character.
             at = Span(line.start, line.start)
@@ -133,19 +138,15 @@ class _Reader:
         start, stop = match.span(1)
         at = match.end()
         keyword = _word(text, start, stop)
-        name = keyword.text.upper()
         span = Span(keyword.span.start, span_end)
+        flags: tuple[Flag, ...] = ()
         try:
-            kind = INSTRUCTIONS.get(name)
-            if kind is None:
-                raise SyntaxProblem(_unknown(keyword.text), start, stop)
-            flags: tuple[Flag, ...] = ()
+            kind, read = _READERS.get(keyword.text) or _reader(keyword.text, start, stop)
             if text.text.startswith("--", at):
                 flags, at = self._flags(text, at, end)
-            head = (span, keyword, flags, comments, line.heredocs)
-            node: Instruction = getattr(self, f"_{name.lower()}")(kind, head, line, at, end)
+            node = read(self, kind, (span, keyword, flags, comments, line.heredocs), line, at, end)
             if flags:
-                self._check_flags(name, flags)
+                self._check_flags(kind.name, flags)
         except SyntaxProblem as problem:
             self.problem(text.span(problem.start, max(problem.end, problem.start)), str(problem))
             rest = text.slice(at, end) if at < end else Mapped("", ((0, span.end),))
@@ -232,9 +233,7 @@ class _Reader:
             if _is_json_list(text.text[at:end]):
                 raise SyntaxProblem("an exec form may hold nothing but strings in double quotes", at, end) from None
             return None
-        items = []
-        for _, start, stop, _ in tokens:
-            items.append(Item(text.span(start, stop), _json_string(text.text[start:stop])))
+        items = [Item(text.span(start, stop), _json_string(text.text[start:stop])) for _, start, stop, _ in tokens]
         return ExecForm(text.span(at, end), tuple(items))
 
     def _form(self, text: Mapped, at: int, end: int) -> ExecForm | ShellForm:
@@ -401,6 +400,18 @@ class _Reader:
                 return
         if all(isinstance(instruction, Arg) for instruction in instructions):
             self.problem(instructions[0].keyword.span, "the file has no FROM, so there is no stage to build")
+
+
+_READERS: dict[str, tuple[Any, Callable[..., Instruction]]] = {
+    name: (kind, getattr(_Reader, f"_{name.lower()}")) for name, kind in INSTRUCTIONS.items()
+}
+
+
+def _reader(keyword: str, start: int, stop: int) -> tuple[Any, Callable[..., Instruction]]:
+    found = _READERS.get(keyword.upper())
+    if found is None:
+        raise SyntaxProblem(_unknown(keyword), start, stop)
+    return found
 
 
 def _skip(text: str, at: int, end: int) -> int:
