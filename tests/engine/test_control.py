@@ -17,7 +17,7 @@ import sys
 import tarfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from dfkit.build.remote import Builder, Tls, connect_builder
 from dfkit.build.request import Cache, Output
 from dfkit.context import plan
 from dfkit.errors import NoEngine, UsageError
+from tests.engine.test_loss import nothing_left
 
 pytestmark = pytest.mark.engine
 
@@ -471,6 +472,59 @@ def test_a_build_on_a_builder_in_a_process_of_its_own_ends_on_an_interrupt(forwa
     while b"sleep\x003232" in b"".join(_command_lines()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_nothing_is_left_of_a_build_however_it_ends(peer, forwarder, folder, tmp_path):
+    good = "FROM busybox\nRUN echo said\n"
+    named = {"o": folder("o", {"f": ""})}
+    context = folder("c", {"a": ""})
+
+    def interrupt(event):
+        if isinstance(event, StepLog):
+            raise KeyboardInterrupt
+
+    def stop(event):
+        if isinstance(event, StepLog):
+            raise RuntimeError("the caller's own")
+
+    request = BuildRequest(no_cache=True, output=Output("tar", str(tmp_path / "out.tar")))
+    for text, on_event, raised in (
+        (good, lambda _: None, None),
+        (good + "RUN exit 1\n", lambda _: None, SolveFailed),
+        (good + "RUN sleep 60\n", interrupt, KeyboardInterrupt),
+        (good + "RUN sleep 60\n", stop, RuntimeError),
+    ):
+        with nothing_left(), pytest.raises(raised) if raised else nullcontext():
+            build(peer, request, folders(context, text, **named), on_event)
+    assert {path.name for path in tmp_path.iterdir()} == {"c", "o", "out.tar"}
+
+
+def test_nothing_is_left_of_a_builder_that_is_lost(builder, forwarder, folder):
+    context = folders(folder("c", {"a": ""}), "FROM busybox\nRUN echo on the way; sleep 60\n")
+    with nothing_left(), pytest.raises(NoEngine, match="lost the BuildKit daemon"):
+        build(
+            builder, BuildRequest(no_cache=True), context, lambda event: forwarder.drop() if isinstance(event, StepLog) else None
+        )
+
+
+def test_several_builds_at_once_do_not_mix(peer, folder, tmp_path):
+    """Each with a session, a context and an output of its own."""
+    results = {}
+
+    def run(number):
+        context = folder(f"c{number}", {"a": str(number), "big": str(number) * 300_000})
+        out = tmp_path / f"out{number}"
+        build(
+            peer, BuildRequest(output=Output("local", str(out))), folders(context, "FROM scratch\nCOPY --from=o . /\n", o=context)
+        )
+        results[number] = (out / "a").read_text(), (out / "big").read_text()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {number: (str(number), str(number) * 300_000) for number in range(4)}
 
 
 def test_a_builders_own_warnings_come_as_events(peer, folder):
