@@ -1,7 +1,9 @@
 """Builds on engines without BuildKit: Podman's service, and Docker before 18.09.
 
 Their interface takes one tar with all files and answers with a transcript for people to read, in which the steps are found by their
-headings. https://docs.podman.io/en/latest/_static/api.html#tag/images-(compat)/operation/ImageBuild
+headings. An interrupt hangs up: Docker stops the step at once, Podman when it is done.
+
+https://docs.podman.io/en/latest/_static/api.html#tag/images-(compat)/operation/ImageBuild
 """
 
 from __future__ import annotations

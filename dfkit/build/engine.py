@@ -107,8 +107,9 @@ class Engine:
 
         with self._asking(f"read the history of {name}"):
             try:
-                history = self.api.history(name)
+                # First, as Podman says of a missing image's history that it failed.
                 config = self.api.inspect_image(name).get("Config") or {}
+                history = self.api.history(name)
             except ImageNotFound:
                 return False
         # The engine's history does not say which steps have a layer; a commit has one, even if it is empty.
