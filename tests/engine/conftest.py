@@ -7,42 +7,43 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from dfkit.build import Engine, connect
 from dfkit.errors import NoEngine
+from tests.engine.near import SCRIPTS, listener, script, without_engine
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 BASES = ("busybox:latest", "debian:12-slim")
 
 
-def without_engine(reason: str) -> None:
-    """Skip, but never in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
+def default_engine() -> Iterator[Engine]:
     """The engine that docker's settings name."""
     try:
         found = connect()
     except NoEngine as error:
         without_engine(str(error))
     with found:
+        for base in BASES:
+            if found.image(base) is None:
+                found.api.pull(base)  # where a registry answers scripts/base-images leaves it to the engine
         yield found
 
 
 @pytest.fixture(scope="session")
-def modern_engine(engine: Engine) -> Iterator[Engine]:
+def engine(default_engine: Engine) -> Engine:
+    """The default engine, where a module does not say otherwise."""
+    return default_engine
+
+
+@pytest.fixture(scope="session")
+def modern_engine(default_engine: Engine) -> Iterator[Engine]:
     """An engine of Docker 28 or newer: see scripts/modern-engine."""
     asked = subprocess.run([sys.executable, SCRIPTS / "modern-engine", "address"], capture_output=True, text=True)
     if asked.returncode:
@@ -50,25 +51,16 @@ def modern_engine(engine: Engine) -> Iterator[Engine]:
     with connect(asked.stdout.strip()) as found:
         for base in BASES:
             if found.image(base) is None:
-                held = engine.image(base)
-                assert held, f"the image {base} is missing: run `scripts/base-images`"
-                list(found.api.load_image(engine.save(base)))
-                found.tag(held.id, base)
+                give(default_engine, found, base)
         yield found
 
 
-def script(name: str) -> ModuleType:
-    """A script as a module."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        spec = spec_from_loader(name, SourceFileLoader(name, str(SCRIPTS / name)))
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        sys.path.remove(str(SCRIPTS))
+def give(source: Engine, target: Engine, image: str) -> None:
+    """Bring an image from one engine to another."""
+    held = source.image(image)
+    assert held is not None
+    list(target.api.load_image(source.save(image)))
+    target.tag(held.id, image)
 
 
 class OwnEngine:
@@ -109,16 +101,13 @@ class OwnEngine:
 
 
 @pytest.fixture
-def own_engine(engine: Engine, tmp_path: Path) -> Iterator[OwnEngine]:
+def own_engine(default_engine: Engine, tmp_path: Path) -> Iterator[OwnEngine]:
     """An engine for one test, which has `busybox`."""
     own = OwnEngine(tmp_path)
     try:
         own.wait()
         with connect(own.host) as found:
-            list(found.api.load_image(engine.save("busybox")))
-            held = engine.image("busybox")
-            assert held is not None
-            found.tag(held.id, "busybox")
+            give(default_engine, found, "busybox:latest")
         yield own
     finally:
         own.close()
@@ -127,5 +116,28 @@ def own_engine(engine: Engine, tmp_path: Path) -> Iterator[OwnEngine]:
 @pytest.fixture(params=["default", "modern"])
 def any_engine(request: pytest.FixtureRequest) -> Engine:
     """Each of the two engines in turn."""
-    found: Engine = request.getfixturevalue("engine" if request.param == "default" else "modern_engine")
+    found: Engine = request.getfixturevalue(f"{request.param}_engine")
     return found
+
+
+@pytest.fixture
+def serve(any_engine: Engine) -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
+    """Runs a handler class on the engine's loopback and gives the address."""
+    servers: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
+
+    def start(handler: type[BaseHTTPRequestHandler]) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False)
+        server.socket.close()
+        server.socket = listener(any_engine)
+        server.server_address = server.socket.getsockname()
+        server.server_port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        return f"127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()

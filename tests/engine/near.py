@@ -1,4 +1,4 @@
-"""Servers that an engine reaches on its own loopback, be that another network namespace than the tests'."""
+"""What stands near an engine: the scripts that make one, and servers on its loopback, be that in another network than the tests'."""
 
 from __future__ import annotations
 
@@ -6,17 +6,42 @@ import ctypes
 import os
 import socket
 import struct
+import sys
 import threading
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.conftest import script, without_engine
-
 if TYPE_CHECKING:
     from dfkit.build import Engine
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 CLONE_NEWNET = 0x40000000
+
+
+def without_engine(reason: str) -> None:
+    """Skip, but never in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def script(name: str) -> ModuleType:
+    """A script as a module."""
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        spec = spec_from_loader(name, SourceFileLoader(name, str(SCRIPTS / name)))
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.path.remove(str(SCRIPTS))
 
 
 def process_of(engine: Engine) -> int:

@@ -17,7 +17,7 @@ import tarfile
 import threading
 import time
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,7 @@ from dfkit.build import (
 )
 from dfkit.build.report import OPTIMIZED, BuildReport
 from dfkit.errors import BuildFailed, NoEngine
+from tests.engine.near import process_of
 
 pytestmark = pytest.mark.engine
 
@@ -52,9 +53,9 @@ def context(dockerfile, files=()):
     return [data[at : at + 1000] for at in range(0, len(data), 1000)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def base(engine):
-    assert engine.image("busybox"), "the image busybox is missing: run `scripts/base-images`"
+@pytest.fixture
+def engine(any_engine):
+    return any_engine
 
 
 @pytest.fixture
@@ -124,7 +125,8 @@ def test_arguments_target_and_network_reach_the_build(engine, name):
     assert any(line.startswith("given-default-") for line in lines)
     assert "eth0" not in lines
 
-    inside, outside = [], {path.name for path in Path("/sys/class/net").iterdir()}
+    devices = Path(f"/proc/{process_of(engine)}/net/dev").read_text().splitlines()[2:]
+    inside, outside = [], {line.partition(":")[0].strip() for line in devices}
     build(engine, BuildRequest(tags=(name,), target="first", network="host", no_cache=True), context(dockerfile), inside.append)
     assert outside - {"lo"} <= {event.line for event in inside if isinstance(event, StepLog)}
 
@@ -241,9 +243,9 @@ SLEEPER = """
 import signal, sys, threading
 from dfkit.build import BuildRequest, StepLog, build, connect
 sys.path[:0] = [{folder!r}]
-from test_build import context
+from tests.engine.test_build import context
 tell = lambda event: isinstance(event, StepLog) and print("started", flush=True)
-with connect() as engine:
+with connect({host!r}) as engine:
     try:
         build(engine, BuildRequest(tags=({name!r},)), context({dockerfile!r}), tell)
     except KeyboardInterrupt:
@@ -257,7 +259,10 @@ with connect() as engine:
 def test_an_interrupt_stops_the_build_and_leaves_nothing(engine, name, interrupts):
     number = f"6{secrets.randbelow(10**6)}.5"
     script = SLEEPER.format(
-        folder=str(Path(__file__).parent), name=name, dockerfile=f"FROM busybox\nRUN echo started; sleep {number}\n"
+        folder=str(Path(__file__).parents[2]),
+        host=engine.host,
+        name=name,
+        dockerfile=f"FROM busybox\nRUN echo started; sleep {number}\n",
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:
@@ -342,6 +347,7 @@ def test_an_engine_that_is_lost_during_a_build_is_one_sentence(engine, tmp_path)
 class Registry(BaseHTTPRequestHandler):
     """A registry with one image, that wants a token, as Docker Hub does; and the service that gives tokens."""
 
+    default_request_version = "HTTP/1.0"  # an engine that tries TLS first must see that this is HTTP
     password: str | None = None
     layer = gzip.compress(b"".join(context("inside")), mtime=0)
 
@@ -412,19 +418,11 @@ def digest(data):
 
 
 @pytest.fixture(params=[None, "ann:pass"], ids=["anonymous", "private"])
-def registry(request):
-    handler = type("Handler", (Registry,), {"password": request.param})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}", request.param
-        server.shutdown()
-        thread.join()
+def registry(serve, request):
+    return serve(type("Handler", (Registry,), {"password": request.param})), request.param
 
 
 def test_a_base_is_pulled_with_a_token_that_the_session_helps_to_get(engine, name, registry, tmp_path, monkeypatch):
-    if not engine.host.startswith("unix://"):
-        pytest.skip("the engine cannot reach a registry on this machine's loopback")
     address, password = registry
     dockerfile = f"FROM {address}/private/base\nCOPY hello /\n"
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))

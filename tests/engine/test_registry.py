@@ -10,12 +10,11 @@ import secrets
 import subprocess
 import threading
 import urllib.parse
-from http.server import ThreadingHTTPServer
 
 import pytest
 
 from dfkit.build import BuildRequest, SolveFailed, build
-from tests.engine.near import listener, prefix, program
+from tests.engine.near import prefix, program
 from tests.engine.test_build import Registry, context
 
 pytestmark = pytest.mark.engine
@@ -169,37 +168,10 @@ def test_a_registry_that_is_gone_is_one_sentence(any_engine, registries, docker)
     assert "\n" not in str(lost.value)
 
 
-class PlainRegistry(Registry):
-    default_request_version = "HTTP/1.0"  # an engine that tries TLS first must see that this is HTTP
-
-
-@pytest.fixture
-def serve(any_engine):
-    """Runs a handler class on the engine's loopback and gives the address."""
-    servers = []
-
-    def start(handler):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False)
-        server.socket.close()
-        server.socket = listener(any_engine)
-        server.server_address = server.socket.getsockname()
-        server.server_port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        servers.append((server, thread))
-        return f"127.0.0.1:{server.server_port}"
-
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_an_identity_token_is_exchanged_for_the_registrys(any_engine, serve, docker):
     asked = []
 
-    class Handler(PlainRegistry):
+    class Handler(Registry):
         password = "nobody:has-this"
 
         def do_POST(self):
