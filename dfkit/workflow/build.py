@@ -116,19 +116,33 @@ def prepare(
     plan = plan_context(
         folder, file, text, build_args=build_args, target=target, engine=engine, ignore_file=ignore_file, contexts=contexts
     )
-    fetched, named = _named(contexts)
+    fetched, named = _named(contexts, Model(parse(Source(text, file)), build_args=build_args, contexts=contexts), target, engine)
     return Prepared(source, rules, findings, optimized, text, plan, fetched, named)
 
 
-def _named(contexts: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, ContextPlan]]:
-    """Named contexts, those that BuildKit fetches apart from folders. Raises `ContextError`, `IgnoreError`."""
+def _named(
+    contexts: Mapping[str, str], model: Model, target: str | None, engine: Engine | None
+) -> tuple[Mapping[str, str], Mapping[str, ContextPlan]]:
+    """Named contexts: those that BuildKit fetches, and what is sent of those that are folders. Raises `ContextError`, `IgnoreError`."""
     if not contexts:
         return {}, {}
     from dfkit.build.caches import is_fetched
     from dfkit.context import plan
+    from dfkit.model.named import named_use
 
     fetched = {name: value for name, value in contexts.items() if is_fetched(value)}
-    return fetched, {name: plan(value) for name, value in contexts.items() if name not in fetched}
+    stage = model.stage(target) if target else model.final
+    triggers = triggers_of(engine)
+    named = {}
+    for name, value in contexts.items():
+        if name in fetched:
+            continue
+        if stage is None:
+            named[name] = plan(value)
+            continue
+        use = named_use(model, name, stage, lambda image: None if model.is_context(image) else triggers(image))
+        named[name] = plan(value, reads=use.reads, reasons=use.reasons)
+    return fetched, named
 
 
 def plan_context(
@@ -237,7 +251,7 @@ def call(
     from dfkit.context import plan
 
     path = file if os.path.isfile(file) else None
-    fetched, named = _named(contexts)
+    fetched, named = _named(contexts, Model(parse(Source("", file))), None, None)
     folders = Folders(
         plan(folder, dockerfile_path=path, ignore_file=ignore_file),
         read(file).text.encode("utf-8", "surrogateescape"),
