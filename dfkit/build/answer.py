@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 SILENCE_SECONDS = 120
 """How long an engine may say nothing at all. In a build it asks the session every few seconds whether that is alive."""
 LOOK_SECONDS = 5
-_LONGEST_MESSAGE = 64 << 20
-"""Bytes of one line of the engine's answer; far more than any trace message has."""
+_LONGEST_MESSAGE = 24 << 20
+"""Bytes of one line of the engine's answer; far more than any trace message has, of which gRPC takes 16 MiB at most."""
+_WAITING = 16
+"""Lines that may wait to be read."""
+_PIECE = 1 << 16
+"""Bytes to read at once. A chunk of the answer that is smaller is not waited for, of a larger one not all is kept."""
 _CANCEL_SECONDS = 10
 _HANG_UP_SECONDS = 5
 
@@ -54,7 +58,7 @@ class Answer:
             self._query += [("remote", "client-session")] if tar is None else []
         self._headers = {"Content-Type": "application/x-tar", **(headers or {})}
         self._tar = tar
-        self._lines: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=256)
+        self._lines: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=_WAITING)
         self._stopped = False  # the context is not wanted any more
         self._over = False  # the end of the answer was read
         self._broken: BaseException | None = None
@@ -137,7 +141,7 @@ class Answer:
         self._lines.put(None)
 
     def _post(self) -> Iterator[bytes]:
-        from dfkit.build.buildkit.transport import wait_long
+        from dfkit.build.buildkit.transport import said, wait_long
 
         response = self._engine.api.post(
             self._url("/build"),
@@ -150,15 +154,18 @@ class Answer:
         self._response = response
         wait_long(response)  # a step may be silent for hours
         if response.status_code >= 400:
-            raise BuildFailed(f"the engine does not take the build: {_explanation(response.text)}")
-        rest = b""
-        for chunk in response.iter_content(None):
-            *lines, rest = (rest + chunk).split(b"\n")
+            raise BuildFailed(f"the engine does not take the build: {_explanation(said(response))}")
+        rest = bytearray()
+        for chunk in response.iter_content(_PIECE):
+            rest += chunk
+            if b"\n" in chunk:
+                *lines, last = bytes(rest).split(b"\n")
+                yield from (line for line in lines if line.strip())
+                rest = bytearray(last)
             if len(rest) > _LONGEST_MESSAGE:
                 raise BuildFailed("the engine's answer cannot be read (a line without an end)")
-            yield from (line for line in lines if line.strip())
         if rest.strip():
-            yield rest
+            yield bytes(rest)
 
     def _body(self, tar: Iterable[bytes]) -> Iterator[bytes]:
         """The context; its own errors are kept, since requests would take an `OSError` for one of the connection."""
