@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dfkit.context.tree import Entry
 
 
+_LONGEST_ENDING = 12
+
+
 @record
 class Share:
     """How much a group of files weighs: their number, and their bytes together as `size`."""
@@ -49,8 +52,13 @@ def by_folder(entries: Iterable[Entry], depth: int = 1) -> list[Share]:
 
 
 def by_type(entries: Iterable[Entry]) -> list[Share]:
-    """The files by the end of their names (`.py`; empty for none), the heaviest first."""
-    return _shares(entries, lambda path: os.path.splitext(path)[1])
+    """The files by the end of their names (`.py`; empty for none, or for one that hardly tells a type), the heaviest first."""
+
+    def ending(path: str) -> str:
+        found = os.path.splitext(path)[1]
+        return found if len(found) <= _LONGEST_ENDING and found[1:].isalnum() else ""
+
+    return _shares(entries, ending)
 
 
 def largest(entries: Iterable[Entry], count: int = 10) -> list[Entry]:

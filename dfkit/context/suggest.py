@@ -13,6 +13,7 @@ from dfkit.context.facts import total
 from dfkit.context.glob import BadPatternError
 from dfkit.context.ignore import IgnoreError, IgnoreFile
 from dfkit.context.pattern import Pattern
+from dfkit.context.tree import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 
     from dfkit.context.facts import Share
     from dfkit.context.secrets import Secret
-    from dfkit.context.tree import Entry
 
 UNUSED = "no instruction reads these"
 RISKY = "these look secret"
 
 _USUAL: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("version control", (".git", ".hg", ".svn")),
-    ("what describes the build", ("Dockerfile", "*.Dockerfile", "Containerfile", ".dockerignore", "compose*.y*ml", "docker-compose*.y*ml")),
+    (
+        "what describes the build",
+        (
+            "Dockerfile", "Dockerfile.*", "*.Dockerfile", "Containerfile", ".dockerignore", "compose*.y*ml",
+            "docker-compose*.y*ml",
+        ),
+    ),
     ("installed anew in the image", ("**/node_modules", "**/.venv", "**/venv")),
     (
         "caches and reports of tools",
@@ -61,14 +67,21 @@ class Suggestion:
 
 
 def suggest(
-    text: str, visible: Sequence[Entry], secrets: Sequence[Secret], unused: Collection[str], named: Callable[[str], bool]
+    text: str,
+    visible: Sequence[Entry],
+    secrets: Sequence[Secret],
+    unused: Collection[str],
+    named: Callable[[str], bool],
+    new: str | None = None,
 ) -> Suggestion:
-    """Patterns for files that the ignore file with this text leaves visible.
+    """Patterns for files that the ignore file with this text leaves visible. `new` is its path if it has still to be made.
 
     `unused` are the paths that no instruction reads; `named` says whether an instruction reads a path by more than copying all: such
     a path is never left out. What is usually of no use in an image, and what looks secret, is left out of `COPY . .` too.
     """
     files = {entry.path: entry for entry in visible if entry.kind != "dir"}
+    if new is not None:
+        files[new] = Entry(new, "file", 0o644, 0, 0)
     left = dict(files)
     chosen: list[Suggested] = []
 
@@ -101,6 +114,9 @@ def suggest(
     for path in _topmost(files, unused):
         if escaped := escape(path):
             take(escaped, UNUSED, unused.__contains__)
+    if new is not None and all(each.pattern == new for each in chosen):
+        chosen.clear()
+    left.pop(new or "", None)
     return Suggestion(_written(text, chosen), tuple(chosen), total(visible), total(left.values()))
 
 

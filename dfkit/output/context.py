@@ -36,6 +36,9 @@ def render(inspected: Inspection) -> Iterator[str]:
     yield f"  sent: {_weight(plan.files, plan.size)}"
     for reason in plan.reasons:
         yield f"    all that is not ignored, because {printable(reason)}"
+    if survey.unused and not plan.everything:
+        unused = total(survey.unused)
+        yield f"  not needed: {_weight(unused.files, unused.size)}"
     ignored = sum(each.files for each in survey.ignored), sum(each.size for each in survey.ignored)
     yield f"  ignored: {_weight(*ignored)}" + (f" ({printable(plan.ignore.name)})" if plan.ignore_path else " (no ignore file)")
     if plan.files:
@@ -45,7 +48,7 @@ def render(inspected: Inspection) -> Iterator[str]:
         yield ""
         yield "Sent, by type"
         for share in by_type(plan.entries)[:SHOWN]:
-            yield f"{_bar(share.size, plan.size)}  {share.name or 'no ending'} ({_files(share.files)})"
+            yield f"{_bar(share.size, plan.size)}  {printable(share.name) or 'no ending'} ({_files(share.files)})"
         yield ""
         yield "The largest files sent"
         for entry in largest(plan.entries, SHOWN):
@@ -75,7 +78,7 @@ def render(inspected: Inspection) -> Iterator[str]:
     if survey.idle:
         yield ""
         yield "Patterns that change nothing"
-        yield from [f"  {plan.ignore.name}:{each.line.line} `{_shown(each.line)}` {why_idle(each)}" for each in survey.idle]
+        yield from [f"  {_place(plan.ignore, each.line)} {why_idle(each)}" for each in survey.idle]
 
 
 def _unused(inspected: Inspection) -> Iterator[str]:
@@ -180,6 +183,8 @@ def _tree(folder: Folder, whole: int, lead: str = "", depth: int = 0) -> Iterato
     ordered = sorted(folder.folders.values(), key=lambda each: (-each.size, each.name))
     large = [each for each in ordered if each.size >= whole * LEAST][:SHOWN] if depth < DEPTH else []
     small = ordered[len(large) :] if depth < DEPTH else []
+    if len(small) == 1:
+        large, small = ordered, []
     lines = [*large, *([None] if small else [])]
     for at, each in enumerate(lines):
         branch, below = ("└─ ", "   ") if at == len(lines) - 1 else ("├─ ", "│  ")
@@ -203,7 +208,12 @@ def _cut(lines: Sequence[str]) -> Iterable[str]:
 
 
 def _by(ignore: IgnoreFile, line: IgnoreLine | None) -> str:
-    return f"  {ignore.name}:{line.line} `{_shown(line)}`" if line else ""
+    return f"  {_place(ignore, line)}" if line else ""
+
+
+def _place(ignore: IgnoreFile, line: IgnoreLine) -> str:
+    """A line of the ignore file, which the head of the report names in full."""
+    return f"{printable(ignore.name.rpartition('/')[2])}:{line.line} `{_shown(line)}`"
 
 
 def _shown(line: IgnoreLine) -> str:

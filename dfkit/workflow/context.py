@@ -101,7 +101,9 @@ def suggestion(inspected: Inspection) -> Suggestion:
     path = ignore_path(inspected)
     text = read(path).text if os.path.exists(path) else ""
     unused = {entry.path for entry in found.unused or ()}
-    return suggest(text, found.visible, found.secrets, unused, _named(inspected).wants)
+    inside = os.path.relpath(path, inspected.folder)
+    new = None if os.path.lexists(path) or inside.startswith("..") else inside
+    return suggest(text, found.visible, found.secrets, unused, _named(inspected).wants, new)
 
 
 def _named(inspected: Inspection) -> Selection:

@@ -47,7 +47,8 @@ def test_it_says_what_is_sent_and_what_is_not_and_why(folder):
     lines = done.stdout.splitlines()
     assert lines[0].startswith(".: 8 files, ")
     assert lines[1] == "  sent: 3 files, 2.4 kB"
-    assert lines[2] == "  ignored: 1 file, 5.0 kB (.dockerignore)"
+    assert lines[2] == "  not needed: 4 files, 160 B"
+    assert lines[3] == "  ignored: 1 file, 5.0 kB (.dockerignore)"
     assert "    2.3 kB  ███████████████████▏  ├─ src (2 files)" in lines
     assert "    2.0 kB  ████████████████▋     │  └─ deep (1 file)" in lines
     assert "    2.0 kB  ████████████████▋     .bin (1 file)" in lines
@@ -136,6 +137,14 @@ def test_a_suggestion_is_written_once_and_the_build_sends_the_same(folder):
     assert dfkit("context", "--suggest", "--force", cwd=folder).returncode == 0
     assert (folder / ".dockerignore").read_text().startswith(text)
     assert (folder / ".dockerignore").read_text().endswith("\nmore\n")
+
+
+def test_a_second_suggestion_has_nothing_to_add(folder):
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    assert dfkit("context", ".", "--suggest", cwd=folder).returncode == 0
+    assert "\n.dockerignore\n" in (folder / ".dockerignore").read_text()
+    done = dfkit("context", ".", "--suggest", cwd=folder)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "There is nothing to add.")
 
 
 def test_nothing_is_written_where_nothing_is_to_be_added(tmp_path):

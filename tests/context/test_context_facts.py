@@ -18,6 +18,12 @@ def entries(tmp_path):
     return list(walk(tmp_path))
 
 
+def test_an_ending_that_tells_no_type_is_none(tmp_path):
+    for name in ("a.tar.gz", "deb.org_debian_dists_Packages", "b.", "c.d e", ".gitignore", "e.é"):
+        (tmp_path / name).write_bytes(b"x")
+    assert {share.name: share.files for share in by_type(walk(tmp_path))} == {".gz": 1, "": 4, ".é": 1}
+
+
 def test_bytes_are_counted_once_for_a_file_with_two_names(entries):
     assert total(entries) == Share("", 5, 33)
     assert total([]) == Share("", 0, 0)
