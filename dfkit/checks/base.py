@@ -140,8 +140,7 @@ def undeclared_argument(node: Stage, at: Place) -> Iterator[Finding]:
         words.append(Word(flag.value_span, at.model.dockerfile.source.slice(flag.value_span)))
     for word in words:
         for variable in variables(word, at.model.dockerfile.escape):
-            has_default = variable.operator in ("-", ":-") and not at.imitates("buildkit")
-            if not has_default and variable.name not in at.model.global_arguments:
+            if variable.operator not in ("-", ":-") and variable.name not in at.model.global_arguments:
                 message = f"no ARG above the first FROM declares `{variable.name}`, so it is empty here: declare it there"
                 yield Finding(variable.span, message)
 

@@ -82,10 +82,7 @@ def _has_open_space(text: str, escape: str) -> bool:
 
 @check(Dockerfile)
 def empty_continuation(node: Dockerfile, at: Place) -> Iterator[Finding]:
-    """Blank lines between the lines of one instruction; lines of comments there are fine. One finding an instruction.
-
-    BuildKit names the line where the instruction ends.
-    """
+    """Blank lines between the lines of one instruction; lines of comments there are fine. One finding an instruction."""
     source = node.source
     for instruction in node.instructions:
         blank: list[Span] = []
@@ -99,8 +96,6 @@ def empty_continuation(node: Dockerfile, at: Place) -> Iterator[Finding]:
             above = source.line(source.position(blank[0].start).line - 1)
             continues = source.slice(above).endswith(node.escape)
             mark = Span(above.end - 1, above.end) if continues else Span(blank[0].start, blank[0].start)
-            if at.imitates("buildkit"):
-                mark = Span(instruction.span.end, instruction.span.end)
             yield Finding(mark, edits=tuple([Edit(span, "") for span in blank]))
 
 
@@ -110,8 +105,6 @@ def relative_workdir(node: Workdir, at: Place) -> Iterator[Finding]:
     if at.stage is None:
         return
     state = at.model.state(node)
-    if at.imitates("buildkit") and state.workdir_from is not None:
-        return
     path = at.model.expand(node.value, node)
     if path is None:
         path = node.value.text.strip("\"'")
@@ -129,8 +122,6 @@ def shell_form(node: Cmd | Entrypoint, at: Place) -> Iterator[Finding]:
     """
     form = node.form
     if at.stage is None or not isinstance(form, ShellForm) or not form.text.text:
-        return
-    if at.imitates("buildkit") and at.model.is_trigger(node):
         return
     if form.text.text.startswith("["):
         message = f"this looks like a JSON list and is not one, so {node.name} runs it in a shell: check quotes and commas"

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @check(Dockerfile)
 def keyword_casing(node: Dockerfile, at: Place) -> Iterator[Finding]:
     """A keyword is written in other letters than most: small ones or capitals, capitals if there are as many of both."""
-    # BuildKit does not look into ONBUILD.
-    keywords = [each.keyword for each in (node.instructions if at.imitates("buildkit") else instructions(node))]
+    # BuildKit looks neither into ONBUILD nor above the first FROM.
+    stages = [each for each in node.instructions if at.model.stage_of(each) is not None]
+    keywords = [each.keyword for each in (stages if at.imitates("buildkit") else instructions(node))]
     small = sum(word.text.islower() for word in keywords) > sum(word.text.isupper() for word in keywords)
     for word in keywords:
         wanted = word.text.lower() if small else word.text.upper()

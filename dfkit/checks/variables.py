@@ -8,7 +8,7 @@ from dfkit.model import Stage
 from dfkit.syntax.nodes import Arg, Env, Maintainer, Pairs, Transfer, Value
 from dfkit.syntax.nodes import Words as WordList
 from dfkit.syntax.words import variables
-from dfkit.text import INFO, Note
+from dfkit.text import Note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,8 +118,7 @@ def undefined(node: Instruction, at: Place) -> Iterator[Finding]:
     """A variable that no ENV and no ARG of the stage sets.
 
     Certain where the stage starts from scratch, where an ARG above the first FROM has the name, or where another name is nearly
-    the same; elsewhere the base image may set it, and nothing is said unless BuildKit is imitated, which also finds variables with a
-    default.
+    the same; elsewhere the base image may set it, and nothing is said.
     """
     if at.stage is None or at.model.is_trigger(node):
         return
@@ -129,7 +128,7 @@ def undefined(node: Instruction, at: Place) -> Iterator[Finding]:
         for variable in variables(word, at.model.dockerfile.escape):
             if variable.name in declared or scope.binding(variable.name) is not None:
                 continue
-            if variable.operator in _DEFAULTS and not at.imitates("buildkit"):
+            if variable.operator in _DEFAULTS:
                 continue
             declared.add(variable.name)
             if variable.name in at.model.global_arguments:
@@ -140,8 +139,6 @@ def undefined(node: Instruction, at: Place) -> Iterator[Finding]:
             hint = f"; did you mean `{near}`?" if near else ""
             if near or scope.lookup(variable.name).kind == "unset":
                 yield Finding(variable.span, f"nothing sets `{variable.name}`, so it is empty here{hint}")
-            elif at.imitates("buildkit"):
-                yield Finding(variable.span, f"nothing in this file sets `{variable.name}`", severity=INFO)
 
 
 def _expanded(node: Instruction) -> list[Word]:

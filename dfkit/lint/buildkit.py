@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dfkit._record import record, replace
 from dfkit.errors import UsageError
+from dfkit.syntax.lines import BLANK
 from dfkit.syntax.parser import CODE, RULE
-from dfkit.text import ERROR, Diagnostic
+from dfkit.text import ERROR, Diagnostic, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dfkit.context.ignore import IgnoreFile
     from dfkit.lint.dispatch import Said
     from dfkit.model import Model
-    from dfkit.text import Span
+    from dfkit.syntax.nodes import Dockerfile
     from dfkit.text.settings import Settings
 
 EXPERIMENTAL = ("CopyIgnoredFile", "InvalidDefinitionDescription")
@@ -71,6 +72,25 @@ class CheckOptions:
 def _names(value: str | None) -> frozenset[str]:
     names = frozenset(name.strip() for name in value.split(",")) if value is not None else frozenset()
     return names - {"all"} if len(names) > 1 else names
+
+
+def beginnings(file: Dockerfile) -> tuple[Span, ...]:
+    """The instructions with the lines that BuildKit has them begin in: one that holds just the escape character is a part already."""
+    found = []
+    end = 0
+    for instruction in file.instructions:
+        start = instruction.span.start
+        above = file.source.text[end:start].split("\n")
+        # The lines between two instructions, the first being the rest of the line that the one above ends in.
+        for number in range(len(above) - 2, 0 if end else -1, -1):
+            line = above[number].strip(BLANK)
+            if line == file.escape:
+                start = end + sum(len(each) + 1 for each in above[:number])
+            elif line and line[0] != "#":
+                break
+        found.append(Span(start, instruction.span.end))
+        end = instruction.span.end
+    return tuple(found)
 
 
 def imitate(model: Model, rules: Selection, settings: Settings, found: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -95,15 +95,28 @@ class Linter:
         if self.settings.ignore_comments and any(_may_silence(comment.text) for comment in model.dockerfile.comments):
             from dfkit.lint.suppress import suppress
 
-            found = suppress(model.dockerfile, model.stages, found, self.rules, directives=not imitates_buildkit)
+            found = suppress(
+                model.dockerfile,
+                model.stages,
+                found,
+                self.rules,
+                directives=not imitates_buildkit,
+                exact=self.settings.profile == "hadolint",
+            )
         # BuildKit says the same twice where two words give cause.
-        once = found if imitates_buildkit else dict.fromkeys(found)
-        return sorted(once, key=lambda each: (each.span.start, each.span.end, each.code))
+        return sorted(
+            found if imitates_buildkit else dict.fromkeys(found), key=lambda each: (each.span.start, each.span.end, each.code)
+        )
 
     def report(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> Report:
         """The same with the file's text, as formatters take it."""
-        by_line = self.settings.profile in TOOLS
-        spans = tuple([each.span for each in model.dockerfile.instructions]) if by_line else ()
+        spans: tuple[Span, ...] = ()
+        if self.settings.profile == "buildkit":
+            from dfkit.lint.buildkit import beginnings
+
+            spans = beginnings(model.dockerfile)
+        elif self.settings.profile in TOOLS:
+            spans = tuple([each.span for each in model.dockerfile.instructions])
         return Report(model.dockerfile.source, tuple(self.lint(model, more)), spans)
 
     def bound(self, kind: type) -> tuple[list[Rule], dict[str, list[Rule]]]:
@@ -162,6 +175,8 @@ class _Walk:
                 self.scripts(instruction, place)
         # A rule that says why the builder refuses something takes the place of the reader's own words.
         said = {each.span for each in self.found if each.severity == ERROR}
+        if any(stage.is_fragment for stage in model.stages):
+            said.add(dockerfile.instructions[0].keyword.span)
         return [*[self._problem(problem) for problem in dockerfile.problems if problem.span not in said], *self.found]
 
     def _problem(self, problem: Diagnostic) -> Diagnostic:

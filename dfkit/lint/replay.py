@@ -127,13 +127,13 @@ class _Replay:
                 self.letters(instruction)
             elif isinstance(instruction, Unknown) and instruction.keyword.text.upper() == "FROM":
                 self.letters_of_words(instruction)
-            if self.is_refused(instruction):
+            if self.is_refused(instruction) or (self.model.stage_of(instruction) is None and not isinstance(instruction, Arg)):
                 raise Stop
             if isinstance(instruction, From) and instruction.alias is not None:
                 self.description(instruction, [instruction.alias.text.lower()])
             elif isinstance(instruction, Arg):
                 self.description(instruction, [pair.key.text for pair in instruction.pairs])
-        if not self.stages:
+        if not any(isinstance(each, From) for each in self.file.instructions):
             raise Stop
 
     def letters(self, instruction: From) -> None:

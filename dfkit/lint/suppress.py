@@ -53,11 +53,18 @@ class Ignore:
 
 
 def suppress(
-    dockerfile: Dockerfile, stages: Sequence[Stage], found: Sequence[Diagnostic], rules: Selection, *, directives: bool = True
+    dockerfile: Dockerfile,
+    stages: Sequence[Stage],
+    found: Sequence[Diagnostic],
+    rules: Selection,
+    *,
+    directives: bool = True,
+    exact: bool = False,
 ) -> list[Diagnostic]:
     """The diagnostics that no comment silences, and one for each name in such a comment that no rule has.
 
-    Without `directives` the `# check=` at the top of a file is left alone.
+    Without `directives` the `# check=` at the top of a file is left alone. With `exact` hadolint's own comments silence only what
+    begins in the next line, as hadolint has it.
     """
     top = {directive.span for directive in dockerfile.directives}
     silenced: list[tuple[Span, frozenset[str]]] = []
@@ -74,7 +81,7 @@ def suppress(
                 unknown += _unknown(rules, rules.catalog.unknown(name), span)
         if not ignore.names and ignore.tool in STRICT:
             unknown += _unknown(rules, "this comment names no rule, so it silences none", comment.span)
-        reach = _reach(dockerfile, stages, comment, ignore.scope)
+        reach = _reach(dockerfile, stages, comment, ignore.scope, exact=exact and ignore.tool == "hadolint")
         if reach is not None:
             silenced.append((reach, frozenset(keys)))
     return [
@@ -128,12 +135,15 @@ def _unknown(rules: Selection, message: str, span: Span) -> Iterator[Diagnostic]
             yield Diagnostic(rule.name, rule.code, rule.severity, message, span)
 
 
-def _reach(dockerfile: Dockerfile, stages: Sequence[Stage], comment: Comment, scope: str) -> Span | None:
-    """What a comment silences; None where nothing stands below it."""
+def _reach(dockerfile: Dockerfile, stages: Sequence[Stage], comment: Comment, scope: str, *, exact: bool) -> Span | None:
+    """What a comment silences; None where nothing stands below it, or with `exact` not in the next line."""
     if scope == "global":
         return Span(0, len(dockerfile.source.text) + 1)
     at = comment.span.start
     instruction = next((each for each in dockerfile.instructions if at < each.span.end), None)
+    line = dockerfile.source.position
+    if exact and instruction is not None and line(instruction.span.start).line != line(at).line + 1:
+        return None
     if scope == "instruction":
         return instruction.span if instruction is not None else None
     for stage in reversed(stages):
