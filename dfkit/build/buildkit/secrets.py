@@ -1,8 +1,8 @@
 """The session's secrets service: the values that `RUN --mount=type=secret` asks for by their ids.
 
-A value is read once, before anything is sent, and goes to the engine only when a step asks for it. It is never in a command line,
-in the environment of a program or in a message: it is kept where no `repr` looks, and what the engine says, such as the lines that
-a step prints, goes through `scrub`.
+A value is read once, before anything is sent, and goes to the engine only when a step asks for it. It is never in a command line
+or in a message: it is kept where no `repr` looks, and what the engine says, such as the lines that a step prints, goes through
+`scrub`.
 
 Messages: https://github.com/moby/buildkit/blob/master/session/secrets/secrets.proto
 """
