@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dfkit.build.engine import Engine
+    from dfkit.build.remote import Builder
     from dfkit.build.request import BuildRequest, Output
     from dfkit.model import Model
     from dfkit.model.features import Feature
@@ -70,15 +71,28 @@ OPTIONS = (
 
 def check_request(request: BuildRequest, engine: Engine) -> tuple[str, ...]:
     """A sentence for each option that this engine takes and ignores. Raises `Unsupported` for one that the build cannot do without."""
-    ignored = [option for option in OPTIONS if option.given(request) and not _used(option, engine)]
-    for option in ignored:
-        if option.needed:
+    for option in OPTIONS:
+        if option.needed and option.given(request) and not _used(option, engine):
             raise Unsupported(
                 f"{engine.name} at {engine.host} has no {option.flag}: build on Docker Engine, or leave the option out"
             )
     if refusal := _output(request.output, engine):
         raise Unsupported(refusal)
-    return tuple(f"{engine.name} ignores {option.flag}" for option in ignored)
+    return ignored(request, engine)
+
+
+def ignored(request: BuildRequest, peer: Engine | Builder) -> tuple[str, ...]:
+    """A sentence for each option that an engine or a BuildKit daemon takes and ignores."""
+    options = [option for option in OPTIONS if not option.needed and option.given(request) and not _used(option, peer)]
+    return tuple(f"{peer.name} ignores {option.flag}" for option in options)
+
+
+def check_solve(request: BuildRequest) -> None:
+    """Raises `Unsupported` for what BuildKit's control API has no word for, where a build goes by it."""
+    options = {"--squash": request.squash, "--security-opt": request.security_opt, "--isolation": request.isolation}
+    for flag, value in options.items():
+        if value:
+            raise Unsupported(f"{flag} cannot go together with what only BuildKit's control API can do: leave one of them out")
 
 
 def _output(output: Output, engine: Engine) -> str:
@@ -97,8 +111,12 @@ def _output(output: Output, engine: Engine) -> str:
     return f"{engine.name} has no `{flag}`: the types are local, tar and image"
 
 
-def _used(option: Option, engine: Engine) -> bool:
-    return engine.api_version >= option.buildkit if engine.has_buildkit else option.classic
+def _used(option: Option, peer: Engine | Builder) -> bool:
+    from dfkit.build.engine import Engine
+
+    if not isinstance(peer, Engine):
+        return option.buildkit != NEVER
+    return peer.api_version >= option.buildkit if peer.has_buildkit else option.classic
 
 
 def check_features(model: Model, target: Stage | None, engine: Engine, frontend: str | None = None) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 
 from dfkit._record import replace
 from dfkit.build.caches import authorized
-from dfkit.build.capabilities import Unsupported, check_request
+from dfkit.build.capabilities import Unsupported, check_request, check_solve, ignored
 from dfkit.build.engine import Engine, trouble
 from dfkit.build.events import BuildWarning, ImageBuilt
 from dfkit.build.request import IMAGE, Folders, Output
@@ -80,13 +80,16 @@ def solve(
     """Build by the control API; as `client.build` otherwise, also in what it raises and in how it is canceled."""
     from dfkit.build.services import Services
 
+    check_solve(request)
     told: deque[str] = deque()
     if request.output.type == "registry":
         request = replace(request, output=Output("image", attributes={**request.output.attributes, "push": "true"}))
     if isinstance(peer, Engine):
         check_control(request, folders, peer)
         told.extend(check_request(replace(request, output=IMAGE), peer))
-    elif request.output.is_image:
+    else:
+        told.extend(ignored(request, peer))
+    if not isinstance(peer, Engine) and request.output.is_image:
         if request.output.type == "docker":
             return _load(peer, request, folders, on_event)
         if request.output.attributes.get("push") != "true":

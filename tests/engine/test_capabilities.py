@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dfkit._record import replace
-from dfkit.build import BuildRequest, Resources, SolveFailed, StepLog, Unsupported, build
+from dfkit.build import BuildRequest, Folders, Resources, SolveFailed, StepLog, Unsupported, build
 from dfkit.build.capabilities import OPTIONS, check_features, check_request
 from dfkit.cli import main
+from dfkit.context import plan
 from dfkit.model import Model
 from dfkit.syntax import parse
 from dfkit.text import Source
@@ -51,6 +52,19 @@ def test_the_table_agrees_with_the_flags_that_were_tried():
 
 def test_a_request_without_options_has_nothing_to_say(any_engine):
     assert check_request(BuildRequest(), any_engine) == ()
+
+
+def test_what_the_control_api_cannot_say_is_refused_or_named(modern_engine, tmp_path):
+    folders = Folders(plan(str(tmp_path)), b"FROM base\nRUN true\n")
+    named = {"base": "docker-image://busybox"}
+    for request, flag in (
+        (BuildRequest(contexts=named, squash=True), "--squash"),
+        (BuildRequest(contexts=named, isolation="x"), "--isolation"),
+    ):
+        with pytest.raises(Unsupported, match=f"^{flag} cannot go together"):
+            build(modern_engine, request, folders)
+    result = build(modern_engine, BuildRequest(contexts=named, resources=Resources(memory=1 << 30)), folders)
+    assert f"{modern_engine.name} ignores --memory" in [each.message for each in result.warnings]
 
 
 OLD = "FROM busybox\nRUN <<END\ntrue\nEND\n"
