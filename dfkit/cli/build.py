@@ -57,6 +57,7 @@ def run(arguments: list[str]) -> int:
         prepared = for_engine(prepared, request, peer)
         if not options.quiet:
             _say_plan(prepared)
+            print(f"Building on {peer.name} at {peer.host}", file=sys.stderr)
         return _build(prepared, options, request, peer)
     finally:
         if engine is not None:
@@ -71,7 +72,7 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="a name for the image; may be repeated")
     parser.add_argument("--target", metavar="STAGE", help="the stage to build (default: the last)")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="a label for the image")
-    parser.add_argument("--platform", metavar="OS/ARCH", help="what to build for")
+    parser.add_argument("--platform", metavar="OS/ARCH", help="what to build for (default: DOCKER_DEFAULT_PLATFORM)")
     parser.add_argument("--pull", action="store_true", help="look for newer base images")
     parser.add_argument("--no-cache", action="store_true", help="run every step")
     parser.add_argument("--no-optimize", action="store_true", help="build the file as it is")
@@ -155,7 +156,7 @@ def _request(options: Namespace, values: dict[str, str]) -> BuildRequest:
         target=options.target,
         labels=dict(map(label, options.label)),
         network=options.network,
-        platform=options.platform,
+        platform=options.platform or os.environ.get("DOCKER_DEFAULT_PLATFORM") or None,
         no_cache=options.no_cache,
         pull=options.pull,
         extra_hosts=tuple(map(host, options.add_host)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from dfkit.cli.arguments import Parser, add_build_args, build_args
+from dfkit.cli.arguments import Parser, add_build_args, add_engine, build_args
 from dfkit.workflow.build import dockerfile_of, prepare
 from dfkit.workflow.prove import prove
 
@@ -30,10 +30,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the images")
     parser.add_argument("--progress", choices=("auto", "plain", "tty", "quiet"), default="auto", help="default: %(default)s")
     add_build_args(parser)
+    add_engine(parser)
     options = parser.parse_args(arguments)
     values = build_args(options.build_arg)
     file = dockerfile_of(options.context, options.file)
-    with connect() as engine:
+    with connect(options.host, context=options.context_name) as engine:
         prepared = prepare(
             options.context, file, build_args=values, target=options.target, allow=tuple(options.allow), engine=engine
         )
