@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dfkit.build import BuildRequest, Engine, Output, SolveFailed
     from dfkit.build.remote import Builder
+    from dfkit.context import ContextPlan
 
 
 def run(arguments: list[str]) -> int:
@@ -235,22 +236,25 @@ def _say_plan(prepared: Prepared) -> None:
         for proposal in prepared.optimized.applied:
             print(f"  - {proposal.fix.title} [{proposal.pass_name}]", file=sys.stderr)
     plan = prepared.plan
-    print(f"Sending {_files(plan.files)}, {human(plan.size)}{_why_all(prepared)}", file=sys.stderr)
+    print(f"Sending {_files(plan.files)}, {human(plan.size)}{_why_all(plan)}", file=sys.stderr)
+    for name, plan in prepared.named.items():
+        print(f"Sending of the context `{name}` {_files(plan.files)}, {human(plan.size)}{_why_all(plan)}", file=sys.stderr)
 
 
-def _why_all(prepared: Prepared) -> str:
-    return f" (all of the context: {'; '.join(prepared.plan.reasons)})" if prepared.plan.reasons else ""
+def _why_all(plan: ContextPlan) -> str:
+    return f" (all of the context: {'; '.join(plan.reasons)})" if plan.reasons else ""
 
 
 def _show(prepared: Prepared) -> None:
     from dfkit.output.size import human
 
     sys.stdout.write(prepared.text if prepared.text.endswith("\n") else prepared.text + "\n")
-    plan = prepared.plan
-    print(f"\n# context: {_files(plan.files)}, {human(plan.size)}{_why_all(prepared)}")
-    for entry in plan.entries:
-        if entry.kind != "dir":
-            print(f"# {human(entry.size):>10}  {entry.path}")
+    for name, plan in {"": prepared.plan, **prepared.named}.items():
+        title = f"context `{name}`" if name else "context"
+        print(f"\n# {title}: {_files(plan.files)}, {human(plan.size)}{_why_all(plan)}")
+        for entry in plan.entries:
+            if entry.kind != "dir":
+                print(f"# {human(entry.size):>10}  {entry.path}")
 
 
 def _files(count: int) -> str:

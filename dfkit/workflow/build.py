@@ -8,6 +8,7 @@ from types import MappingProxyType
 from dfkit._record import record, replace
 from dfkit.errors import UsageError
 from dfkit.model import Model
+from dfkit.model.stages import context_name
 from dfkit.syntax import parse
 from dfkit.text import Source
 from dfkit.text.settings import Settings
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     OnEvent = Callable[[Event], None]
     OnFault = Callable[[str, SolveFailed], None]
+
+
+IMAGE_CONTEXT = "docker-image://"
 
 
 @record
@@ -132,7 +136,7 @@ def _named(
 
     fetched = {name: value for name, value in contexts.items() if is_fetched(value)}
     stage = model.stage(target) if target else model.final
-    triggers = triggers_of(engine)
+    triggers = triggers_of(engine, contexts)
     named = {}
     for name, value in contexts.items():
         if name in fetched:
@@ -140,7 +144,7 @@ def _named(
         if stage is None:
             named[name] = plan(value)
             continue
-        use = named_use(model, name, stage, lambda image: None if model.is_context(image) else triggers(image))
+        use = named_use(model, name, stage, triggers)
         named[name] = plan(value, reads=use.reads, reasons=use.reasons)
     return fetched, named
 
@@ -154,12 +158,12 @@ def plan_context(
     target: str | None,
     engine: Engine | None,
     ignore_file: str | None = None,
-    contexts: Collection[str] = (),
+    contexts: Mapping[str, str] = MappingProxyType({}),
 ) -> ContextPlan:
     """What a build of this text reads from a folder. Raises `UsageError` for a target that is no stage, `ContextError`."""
     from dfkit.context import plan
 
-    use = context_use(file, text, build_args=build_args, target=target, triggers=triggers_of(engine), contexts=contexts)
+    use = context_use(file, text, build_args=build_args, target=target, triggers=triggers_of(engine, contexts), contexts=contexts)
     path = file if os.path.isfile(file) else None
     return plan(folder, dockerfile_path=path, ignore_file=ignore_file, reads=use.reads, reasons=use.reasons)
 
@@ -179,7 +183,7 @@ def context_use(
     if target and stage is None and model.stages:
         names = ", ".join(stage.label for stage in model.stages)
         raise UsageError(f"{file} has no stage `{target}`; its stages are {names}")
-    return model.context_use(stage, lambda image: None if model.is_context(image) else triggers(image))
+    return model.context_use(stage, triggers)
 
 
 def build(
@@ -300,10 +304,18 @@ def build_text(
     return build_on(engine, request, Folders(plan, text.encode("utf-8", "surrogateescape"), named=named), on_event)
 
 
-def triggers_of(engine: Engine | None) -> Triggers:
-    """The ONBUILD triggers of images that the engine holds; of others nothing is known."""
+def triggers_of(engine: Engine | None, contexts: Mapping[str, str] = MappingProxyType({})) -> Triggers:
+    """The ONBUILD triggers of images that the engine holds; of others nothing is known.
+
+    `contexts` are the named contexts in the place of images; files have no triggers.
+    """
 
     def triggers(image: str) -> tuple[str, ...] | None:
+        instead = contexts.get(image) or contexts.get(context_name(image))
+        if instead is not None:
+            if not instead.startswith(IMAGE_CONTEXT):
+                return ()
+            image = instead.removeprefix(IMAGE_CONTEXT)
         local = engine.image(image) if engine is not None else None
         return None if local is None else local.triggers
 

@@ -123,12 +123,16 @@ def test_a_build_with_a_named_context_an_inline_cache_and_rewrites(run, modern_e
     name = f"dfkit-test/{secrets.token_hex(6)}"
     (app.parent / "other").mkdir()
     (app.parent / "other" / "b").write_text("b")
+    (app.parent / "other" / "not-copied").write_text("n")
     (app / "Dockerfile").write_text("FROM base\nCOPY --from=other b /b\nRUN echo 1 > /1\nRUN echo 2 > /2\nCOPY hello /\n")
     contexts = ("--build-context", "other=other", "--build-context", "base=docker-image://busybox")
     try:
         done = run(modern_engine, *contexts, "-t", name, "-q", "--cache-to", "type=inline")
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip() == modern_engine.image(name).id
+        done = run(modern_engine, *contexts, "--dry-run", "--no-optimize", "-q")
+        assert "# context: 1 file, 5 B" in done.stdout
+        assert "# context `other`: 1 file, 1 B\n#        1 B  b\n" in done.stdout
         assert {"b", "1", "2", "hello"} <= files_of(modern_engine, name)
     finally:
         modern_engine.remove(name)
