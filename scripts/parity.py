@@ -155,11 +155,14 @@ def unequal(engine: Engine, one: str, other: str) -> list[str]:
 
 
 def times(image: SavedImage) -> dict[str, int]:
-    """The times in seconds of the files that are not of the build's own making."""
+    """The times in seconds of the files that are not of the build's own making.
+
+    Not of folders: now and then BuildKit sets the time of one before it writes the last file in it.
+    """
     found: dict[str, int] = {}
     for layer in image.layers:
         with layer.open() as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-            found |= {member.name: int(member.mtime) for member in tar if member.mtime <= AGED}
+            found |= {member.name: int(member.mtime) for member in tar if member.mtime <= AGED and not member.isdir()}
     return found
 
 
