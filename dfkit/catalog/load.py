@@ -63,6 +63,11 @@ def files(folder: str) -> list[str]:
     return sorted(os.path.relpath(path, folder).replace(os.sep, "/") for path in found)
 
 
+def is_name(name: str) -> bool:
+    """Whether a rule can have this name: words in lower case joined by `-`."""
+    return _NAME.fullmatch(name) is not None
+
+
 def read(path: str, relative: str | None = None) -> tuple[Rule, Documentation]:
     """One rule file. `relative` is its path in the folder of the rules: the first part is the rule's subject.
 
@@ -101,7 +106,7 @@ class _Reader:
             if key not in root:
                 self.wrong(1, f"a rule needs `{key}`")
         name = os.path.splitext(os.path.basename(self.path))[0]
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             self.wrong(1, f"`{name}` cannot name a rule: use words in lower case joined by `-`")
         fix = self.one_of(root, "fix", FIXES)
         called = self.check(root, name)

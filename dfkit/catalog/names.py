@@ -30,10 +30,12 @@ class Names:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules: dict[str, set[str]] = {}
+        self._written: list[str] = []
         self._foreign = {name.lower() for name in BUILDKIT}
         for rule in rules:
             for name in (rule.name, rule.code, *rule.aliases):
                 self._rules.setdefault(name.lower(), set()).add(rule.name)
+                self._written.append(name)
 
     def find(self, name: str) -> frozenset[str]:
         """The rules that a name stands for, by their own names, or the code that only other tools have; empty if unknown."""
@@ -49,5 +51,6 @@ class Names:
         """A known name that is written nearly like this one."""
         from difflib import get_close_matches
 
-        close = get_close_matches(name.lower(), list(self._rules) + [known.lower() for known in self._foreign], 1)
-        return close[0] if close else None
+        known = {each.lower(): each for each in (*BUILDKIT, *self._written)}
+        close = get_close_matches(name.lower(), known, 1)
+        return known[close[0]] if close else None

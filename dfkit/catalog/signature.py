@@ -9,7 +9,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 PACKAGE = "dfkit.checks"
@@ -29,6 +29,17 @@ class Signature:
         parameters = inspect.signature(function).parameters.values()
         self._parameters = {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
         self._types = _types(function, self._parameters)
+        self.what = inspect.getdoc(function) or ""
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str, str | None], ...]:
+        """The parameters: name, type as written, and default; None where the parameter must be given."""
+        return tuple(
+            [
+                (name, str(each.annotation), None if each.default is each.empty else repr(each.default))
+                for name, each in self._parameters.items()
+            ]
+        )
 
     def value(self, name: str, value: Any) -> Any:
         """A parameter's value in the shape that the check takes: lists become tuples.
@@ -75,8 +86,28 @@ def signature(uses: str) -> Signature:
         raise BindingError(f"there are no checks called `{module_name}`") from None
     function = getattr(module, name, None)
     if function is None or not hasattr(function, "nodes"):
-        raise BindingError(f"there is no check called `{name}` in `{module_name}`")
+        raise BindingError(f"there is no check called `{name}` in `{module_name}`{_hint(name, module)}")
     return Signature(uses, function)
+
+
+def _hint(name: str, module: Any) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [each for each in vars(module) if hasattr(vars(module)[each], "nodes")], 1)
+    return f"; did you mean `{near[0]}`?" if near else "; `dfkit rules --checks` lists them"
+
+
+def checks() -> Iterator[Signature]:
+    """The checks that rules can use, by name; those that imitate a tool are left out."""
+    import pkgutil
+
+    for module in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__):
+        if module.ispkg:
+            continue
+        functions = vars(importlib.import_module(f"{PACKAGE}.{module.name}"))
+        for name, function in functions.items():
+            if getattr(function, "nodes", None) and function.__module__.endswith(f".{module.name}"):
+                yield Signature(f"{module.name}.{name}", function)
 
 
 def _types(function: Any, names: Mapping[str, Any]) -> dict[str, Any]:

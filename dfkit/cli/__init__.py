@@ -19,6 +19,7 @@ COMMANDS = {
     "prove": "build the original and the optimized image and compare them",
     "explain": "say what a rule is about",
     "rules": "list the rules",
+    "rule": "write and try rules of your own",
     "parse": "print what a Dockerfile consists of",
     "targets": "list the stages that can be built",
     "outline": "list the arguments, secrets, ssh keys and caches of a target",

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from dfkit.workflow.configure import Plan
+
 THRESHOLDS = (*SEVERITIES, "none")
 
 
@@ -29,10 +31,30 @@ class Parser(argparse.ArgumentParser):
 def add_rules(parser: argparse.ArgumentParser) -> None:
     """The options that choose rules."""
     group = parser.add_argument_group("rules")
-    group.add_argument("--profile", choices=PROFILES, default="recommended", help="the set of rules (default: %(default)s)")
+    group.add_argument("--profile", choices=PROFILES, help="the set of rules (default: recommended)")
     group.add_argument("--select", action="append", default=[], metavar="RULE", help="run this rule too")
     group.add_argument("--ignore", action="append", default=[], metavar="RULE", help="do not run this rule")
     group.add_argument("--rules", action="append", default=[], metavar="DIR", help="a folder with more rules")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Which configuration counts."""
+    group = parser.add_argument_group("configuration")
+    group.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="the configuration (default: the nearest .dfkit.yaml or pyproject.toml of each file)",
+    )
+    group.add_argument("--no-config", action="store_true", help="read no configuration")
+
+
+def configured(rule_folders: list[str]) -> Plan:
+    """What the configuration of the current folder says, with more rule folders."""
+    from dfkit.project.config import Config
+    from dfkit.workflow.configure import Planner
+
+    return Planner(Config("", {"rule_folders": tuple(rule_folders)}, {})).plan("-")
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:

@@ -7,14 +7,14 @@ from dfkit.cli.arguments import Parser
 
 def run(arguments: list[str]) -> int:
     """Say what rules are about, by their name, code, or name in another tool."""
-    from dfkit.catalog import Catalog
+    from dfkit.cli.arguments import configured
     from dfkit.output import rule
 
     parser = Parser("explain", "Say what a rule is about.")
     parser.add_argument("name", nargs="+", metavar="RULE", help="a rule's name, code, or its name in another tool (DL3009)")
     parser.add_argument("--rules", action="append", default=[], metavar="DIR", help="a folder with more rules")
     options = parser.parse_args(arguments)
-    catalog = Catalog.load(tuple(options.rules))
+    catalog = configured(options.rules).rules.catalog
     for name in options.name:
         for found in catalog.find(name):
             documentation = catalog.documentation(found.name)

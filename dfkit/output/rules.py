@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dfkit.catalog import Rule
+    from dfkit.catalog.signature import Signature
 
 
 def render(rules: Iterable[Rule]) -> Iterator[str]:
@@ -36,5 +37,32 @@ def render_json(rules: Iterable[Rule]) -> str:
             "also": {tool: list(names) for tool, names in rule.also},
         }
         for rule in rules
+    ]
+    return json.dumps(listed, indent=2) + "\n"
+
+
+def render_checks(checks: Iterable[Signature]) -> Iterator[str]:
+    """The checks for a terminal: each with its parameters and what it finds."""
+    for each in checks:
+        parameters = [
+            f"{name}: {kind}" + (f" = {default}" if default is not None else "") for name, kind, default in each.parameters
+        ]
+        yield f"{each.uses}({', '.join(parameters)})"
+        yield from (f"    {line}".rstrip() for line in each.what.split("\n"))
+        yield ""
+
+
+def checks_json(checks: Iterable[Signature]) -> str:
+    """One JSON text with a line end: an array of objects; a parameter without `default` must be given."""
+    listed = [
+        {
+            "uses": each.uses,
+            "what": each.what,
+            "with": [
+                {"name": name, "type": kind, **({} if default is None else {"default": default})}
+                for name, kind, default in each.parameters
+            ],
+        }
+        for each in checks
     ]
     return json.dumps(listed, indent=2) + "\n"

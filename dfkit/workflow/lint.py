@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dfkit.catalog import Selection
     from dfkit.lint import Report
     from dfkit.text import Source
+    from dfkit.workflow.configure import Plan, Planner
 
 DEFAULT = Settings()
 
@@ -41,7 +42,8 @@ def lint_source(
     notify: Callable[[str], None] = _ignore,
 ) -> Report:
     """The findings in one text."""
-    return lint_model(Model(parse(source), build_args=build_args), rules, settings, notify=notify)
+    fragment = settings.profile == "hadolint"
+    return lint_model(Model(parse(source), build_args=build_args, fragment=fragment), rules, settings, notify=notify)
 
 
 def lint_model(
@@ -53,17 +55,31 @@ def lint_model(
 
 
 def lint_paths(
-    paths: Iterable[str],
-    rules: Selection,
-    settings: Settings = DEFAULT,
-    *,
-    build_args: Mapping[str, str] | None = None,
-    notify: Callable[[str], None] = _ignore,
-) -> Iterator[Report]:
-    """The findings of each file; folders stand for the Dockerfiles in them, `-` for standard input. Raises `UsageError`."""
-    fragment = settings.profile == "hadolint"
-    models = (Model(parse(read(path)), build_args=build_args, fragment=fragment) for path in find(paths))
-    return lint_models(models, rules, settings, notify=notify)
+    paths: Iterable[str], planner: Planner, *, notify: Callable[[str], None] = _ignore
+) -> Iterator[tuple[Report, Plan]]:
+    """The findings of each file, and how it was linted; folders stand for the Dockerfiles in them, `-` for standard input.
+
+    Raises `UsageError`.
+    """
+    said: set[str] = set()
+
+    def once(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            notify(sentence)
+
+    planned = [(path, planner.plan(path)) for path in find(paths)]
+    while planned:
+        plan = planned[0][1]
+        count = next((index for index, (_, each) in enumerate(planned) if each is not plan), len(planned))
+        models = (_model(path, plan) for path, _ in planned[:count])
+        for report in lint_models(models, plan.rules, plan.settings, notify=once):
+            yield report, plan
+        del planned[:count]
+
+
+def _model(path: str, plan: Plan) -> Model:
+    return Model(parse(read(path)), build_args=plan.build_args, fragment=plan.settings.profile == "hadolint")
 
 
 def lint_models(
