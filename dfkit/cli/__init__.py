@@ -35,9 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _guarded(list(arguments))
     import gc
 
+    from dfkit import _modules, _regex
+
     # Trees live until the end: looking for garbage among them takes a tenth of the time and finds none.
     gc.set_threshold(100_000)
-    code = _guarded(sys.argv[1:])
+    words = sys.argv[1:]
+    finder = _modules.install(words[0]) if words and words[0] in COMMANDS else None
+    code = _guarded(words)
+    if finder is not None:
+        finder.keep()
+    _regex.keep()
     _leave(code)
     return code
 
@@ -108,9 +115,6 @@ def _leave(code: int) -> None:
     import atexit
     import os
 
-    from dfkit import _regex
-
-    _regex.keep()
     if "threading" in sys.modules or sys.getprofile() is not None or atexit._ncallbacks():
         return
     try:

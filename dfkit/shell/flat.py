@@ -1,6 +1,6 @@
 """Where the commands of a script without nesting are.
 
-Four scripts of five hold nothing but commands, redirects, quotes and variables, joined by `;`, `&&` and the like. Where their
+Nine scripts of ten hold nothing but commands, redirects, quotes, variables and `$(…)`, joined by `;`, `&&` and the like. Where their
 commands begin and end needs no parser: tree-sitter, which takes longer to load than such a script takes to read, is asked about
 the others only. `tests/shell/test_flat.py` holds the two against each other.
 """
@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from dfkit._record import record
 from dfkit._regex import regex
+from dfkit.shell.mask import FILLER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
+
     from dfkit.shell.mask import Masked
 
 _PARAMETER = regex(r"\$\{[A-Za-z_]\w*(?::?[-+=?][\w./:@,~+-]*|\#\#?[\w./*]*|%%?[\w./*]*)?\}")
+_SUBSTITUTION = regex(r"\$\(([^()<][^()]*)\)")
 _NESTING = regex(
-    r"[(){}\r\v\f]|\$(?:[\[\\\s]|\Z)|\\\Z|(?:\A|(?<=[\s;&|]))(?:\[\[|if|for|while|until|case|select|function|time|coproc)(?![^\s;&|])"
+    r"[{}\r\v\f]|\$(?:[\[\\\s]|\Z)|\\\Z|(?:\A|(?<=[\s;&|(]))(?:\[\[|if|for|while|until|case|select|function|time|coproc)(?![^\s;&|)])"
 )
 _TOKEN = regex(r"\\\n|&&|\|\||\|&|[;|\n]|&>>?|[<>]&|>\||&")
 _NO_SEPARATORS = ("\\\n", "&>", "&>>", ">&", "<&", ">|")
@@ -38,23 +42,47 @@ class Chain:
 
 @record
 class Flat:
-    """What a script without nesting consists of: `parameters` are the ends of its `${…}` by their starts."""
+    """What a script without nesting consists of; offsets count from its start.
+
+    `ends` has the end of each `${…}` and `$(…)` by its start, `substitutions` what is in a `$(…)`, likewise by its start.
+    """
 
     chains: tuple[Chain, ...]
-    parameters: dict[int, int]
+    ends: dict[int, int]
+    substitutions: dict[int, tuple[Chain, ...]]
 
 
 def flat(masked: Masked) -> Flat | None:
-    """The commands of a script, or None if commands are nested in it, or it is none that a shell can read."""
-    text = masked.text
-    parameters = {match.start(): match.end() for match in _PARAMETER.finditer(text)} if "${" in text else {}
-    if masked.negations or _NESTING.search(_PARAMETER.sub("", text) if parameters else text):
+    """The commands of a script, or None if other constructs nest them, or it is none that a shell can read."""
+    text, ends, substitutions = masked.text, {}, {}
+    if "${" in text:
+        ends = {match.start(): match.end() for match in _PARAMETER.finditer(text)}
+        text = _PARAMETER.sub(_filled, text)
+    if masked.negations or _NESTING.search(text):
         return None
+    # From the inside out: what is done is a plain word of what is around it.
+    while found := list(_SUBSTITUTION.finditer(text)) if "$(" in text else []:
+        for match in found:
+            inner = _chains(text, *match.span(1))
+            if not inner:
+                return None
+            ends[match.start()] = match.end()
+            substitutions[match.start()] = inner
+        text = _SUBSTITUTION.sub(_filled, text)
+    chains = _chains(text, 0, len(text)) if "(" not in text and ")" not in text else None
+    return Flat(chains, ends, substitutions) if chains is not None else None
+
+
+def _filled(match: re.Match[str]) -> str:
+    return FILLER * len(match[0])
+
+
+def _chains(text: str, at: int, stop: int) -> tuple[Chain, ...] | None:
+    """The commands of a part of a text, or None if an operator lacks one."""
     chains: list[Chain] = []
     parts: list[tuple[str, int, int]] = []
-    at = 0
-    for match in (*_TOKEN.finditer(text), None):
-        token, start, end = (match[0], *match.span()) if match else ("", len(text), len(text))
+    for match in (*_TOKEN.finditer(text, at, stop), None):
+        token, start, end = (match[0], *match.span()) if match else ("", stop, stop)
         if token in _NO_SEPARATORS:
             continue
         command = text[at:start].strip(_BLANK)
@@ -72,4 +100,4 @@ def flat(masked: Masked) -> Flat | None:
             parts = []
         elif token not in ("\n", "") or (token == "" and parts):
             return None
-    return Flat(tuple(chains), parameters)
+    return tuple(chains)

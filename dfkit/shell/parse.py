@@ -33,10 +33,10 @@ from dfkit.text import Mapped, Span
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from typing import Any
 
-    from dfkit.shell.flat import Flat
+    from dfkit.shell.flat import Chain, Flat
     from dfkit.shell.nodes import CompoundKind, Element, Part
     from dfkit.shell.tree import Tree
 
@@ -104,15 +104,18 @@ class _Reader(Expansions):
         self.depth = depth
         self.words = Words(text, dialect, self)
         self.nodes: dict[int, Tree] = {}
-        self.parameters: Mapping[int, int] = {}
+        self.flat: Flat | None = None
         self.negations = {self.words.blank(at + 1, len(text)): at for at in masked.negations}
         self.negated: set[int] = set()
 
     def flat_statements(self, found: Flat) -> tuple[Statement, ...]:
         """The statements of a text without nesting."""
-        self.parameters = found.parameters
+        self.flat = found
+        return self.chains(found.chains)
+
+    def chains(self, chains: Iterable[Chain]) -> tuple[Statement, ...]:
         statements = []
-        for chain in found.chains:
+        for chain in chains:
             element = self.assemble([(text, start) if text else self.command(start, end) for text, start, end in chain.parts])
             place = self.mapped.span(chain.at, chain.at + 1) if chain.separator else None
             statements.append(Statement(element.span, element, chain.separator, place))  # type: ignore[arg-type]
@@ -154,14 +157,20 @@ class _Reader(Expansions):
     def end(self, at: int) -> int | None:
         if at in self.masked.backquotes:
             return self.masked.backquotes[at]
+        if self.flat is not None:
+            return self.flat.ends.get(at)
         node = self.nodes.get(at)
-        return self.parameters.get(at) if node is None else int(node.end_byte)
+        return None if node is None else int(node.end_byte)
 
     def script(self, at: int, quoted: bool) -> tuple[str, Script] | None:
         if at in self.masked.backquotes:
             start, end = at + 1, self.masked.backquotes[at] - 1
             text = self.unescape(start, end, quoted) if "\\" in self.text[start:end] else self.mapped.slice(start, end)
             return "command", _parse(text, self.dialect, (), self.depth + 1)
+        if self.flat is not None:
+            start, end = at + 2, self.flat.ends[at] - 1
+            inner = self.chains(self.flat.substitutions[at])
+            return "command", Script(self.mapped.span(start, end), self.mapped.slice(start, end), inner, (), self.dialect, False)
         node = self.nodes[at]
         if node.type not in ("command_substitution", "process_substitution"):
             return None

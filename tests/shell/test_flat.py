@@ -17,7 +17,7 @@ MODULE = import_module("dfkit.shell.parse")
 PIECES = [
     "a", "echo", "-x", "A=b", "'q u'", '"d $x"', "$x", "${x}", "${x:-y}", "${x#/*}", "\\;", "#c", "2>&1", ">f", "< f", ">|f", "&>f",
     ">>f", "<<<w", "*.c", "{a,b}", "{}", "[ -f x ]", "[[ a ]]", "if", "then", "fi", "time", "!", "$(d)", "`d`", "(", ")", "{", "}",
-    "&&", "||", "|", "|&", ";", ";;", "&", "\n", "\\\n", " ", "\t", "export", "é", "~", "=", "a[1]=b", "$", "\\", "esac", "case",
+    "&&", "||", "|", "|&", ";", ";;", "&", "\n", "\\\n", " ", "\t", "export", "é", "~", "=", "a[1]=b", "$", "\\", "esac", "case", "$(", "$(a", "$((", "))", "$(<f)", '"$(b "c")"', "x$(a; b)y",
 ]  # fmt: skip
 
 
@@ -41,6 +41,8 @@ def both(text, monkeypatch):
         "cat <<E > f\n  a; b | c\nE\ng",
         "a `b; c` '; d' \"; e\"",
         "[ -f a ] && b",
+        'a $(b) "$(c "$(d | e)" && f; g)" x$(h)y',
+        "A=$(\n  a\n  b\n) c `d`",
         "export A=b; unset C; declare -x D",
         "",
         "# only a comment\n",
@@ -54,7 +56,23 @@ def test_what_has_no_nesting_needs_no_tree(text, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["a $(b)", "if a; then b; fi", "(a)", "a &&", "&& a", "a | ; b", "a ;; b", "! a", "f() { a; }", "[[ a ]]"]
+    "text",
+    [
+        "a $((1))",
+        "a $(<b)",
+        "a $()",
+        "a $(if b; then c; fi)",
+        "a <(b)",
+        "if a; then b; fi",
+        "(a)",
+        "a &&",
+        "&& a",
+        "a | ; b",
+        "a ;; b",
+        "! a",
+        "f() { a; }",
+        "[[ a ]]",
+    ],
 )
 def test_what_has_or_cannot_be_read_is_left_to_tree_sitter(text):
     assert flat(mask(text)) is None

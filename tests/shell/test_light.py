@@ -20,7 +20,7 @@ def test_the_room_is_imported_without_tree_sitter() -> None:
 
 
 def test_reading_a_script_imports_the_extension_alone() -> None:
-    code = "from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('a $(b)', ((0, 0),))).opaque"
+    code = "from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('(a; b)', ((0, 0),))).opaque"
     found = modules(f"{paths()}; {code}")
     assert "tree_sitter._binding" in found
     assert not found & {"typing", "importlib.resources", "dataclasses"}
