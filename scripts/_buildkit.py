@@ -11,12 +11,15 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+
+from parity import BUILDX, PLUGINS, modern_host
 
 from dfkit._record import record
 
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-BUILDX = os.environ.get("DFKIT_BUILDX", "")
-HOST = os.environ.get("DFKIT_BUILDX_HOST", "")
 STAND_IN = f"dfkit-checks/{os.getpid()}"
 USUAL = "linux/amd64"
 ATTEMPTS = 40
@@ -72,21 +73,33 @@ class Answer:
         return not _MISSING.search(self.error)
 
 
+def find() -> tuple[str, str]:
+    """The program `docker-buildx` and the address of an engine, empty where there is none.
+
+    Those that DFKIT_BUILDX and DFKIT_BUILDX_HOST name, else docker's plugin and a recent engine (scripts/modern-engine).
+    """
+    places = (os.environ.get("DFKIT_BUILDX"), shutil.which(BUILDX), *(folder / BUILDX for folder in PLUGINS))
+    program = next((str(place) for place in places if place and Path(place).exists()), "")
+    return program, os.environ.get("DFKIT_BUILDX_HOST") or modern_host()
+
+
 class BuildKit:
     """The checks of one engine; a context manager that removes the stand-ins. Answers are kept in `cache`."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, buildx: str, host: str, cache: Path) -> None:
         import docker
 
         self.cache = cache
-        self._api = docker.APIClient(base_url=HOST, version="auto")
+        self._buildx = buildx
+        self._host = host
+        self._api = docker.APIClient(base_url=host, version="auto")
         self._lock = Lock()
         self._names: set[str] = set()
         self._stand_ins: dict[str, str] = {}
-        self.version = self._api.version()["Version"]
-        self._stand_in(USUAL)
+        self.version: str = self._api.version()["Version"]
 
     def __enter__(self) -> BuildKit:
+        self._stand_in(USUAL)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /) -> None:
@@ -135,8 +148,8 @@ class BuildKit:
         return data
 
     def _run(self, options: list[str]) -> dict[str, Any]:
-        command = [BUILDX, "build", "--call", "check,format=json", *options]
-        run = subprocess.run(command, env={**os.environ, "DOCKER_HOST": HOST}, capture_output=True, check=False)
+        command = [self._buildx, "build", "--call", "check,format=json", *options]
+        run = subprocess.run(command, env={**os.environ, "DOCKER_HOST": self._host}, capture_output=True, check=False)
         try:
             said = json.loads(run.stdout)
         except ValueError:

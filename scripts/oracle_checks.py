@@ -4,7 +4,7 @@
 usage: scripts/oracle_checks.py [--record]
 
 Compared are the Dockerfiles of tests/checks/buildkit.yaml, the corpus of real ones if it is beside this checkout, and some that are
-made up. DFKIT_BUILDX names the program `docker-buildx`, DFKIT_BUILDX_HOST its engine of Docker 28 (docs/buildkit-differences.md).
+made up. The engine is Docker 28: that of scripts/modern-engine, or DFKIT_BUILDX_HOST, asked by the program DFKIT_BUILDX.
 CHECKS_CORPUS (default: all) is how many real files are compared, CHECKS_EXAMPLES (default 500) how many are made up, CHECKS_SEED
 from which number. Answers are kept in .cache/oracle-checks.
 
@@ -20,7 +20,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from _buildkit import BUILDX, HOST, BuildKit, Case, plain
+from _buildkit import BuildKit, Case, find, plain
 from made_up import dockerfile
 
 from dfkit._record import replace
@@ -45,6 +45,7 @@ CORPUS = ROOT.parent / "shared" / "corpus"
 CASES = ROOT / "tests" / "checks" / "buildkit.yaml"
 CACHE = ROOT / ".cache" / "oracle-checks"
 EXAMPLES = int(os.environ.get("CHECKS_EXAMPLES", "500"))
+RELEASE = "28."
 SHOWN = 20
 TRIES = 3
 """How often BuildKit is asked again where dfkit says something else."""
@@ -56,12 +57,11 @@ CODES = frozenset(name for rule in RULES for name in rule.known_as("buildkit"))
 
 def checks() -> tuple[int, list[str]]:
     """The profile `buildkit` finds what `docker build --check` finds."""
-    if not (BUILDX and HOST):
-        return 0, [
-            "DFKIT_BUILDX and DFKIT_BUILDX_HOST name no client and engine (docs/buildkit-differences.md): nothing was run."
-        ]
+    buildkit = connected()
+    if isinstance(buildkit, str):
+        return 0, [f"{buildkit}: nothing was run."]
     seed = int(os.environ.get("CHECKS_SEED", random.SystemRandom().randrange(1 << 32)))
-    with BuildKit(CACHE) as buildkit:
+    with buildkit:
         parts = {
             "written by hand": compare(buildkit, [(each["name"], case(each)) for each in cases()]),
             "real": compare(buildkit, list(real())),
@@ -75,6 +75,18 @@ def checks() -> tuple[int, list[str]]:
         lines.append(f"- {result.summary(name)}")
         failures += result.differences
     return len(failures), [*lines, *(f"  - {failure}" for failure in failures[:SHOWN])]
+
+
+def connected() -> BuildKit | str:
+    """The engine that is asked, or why there is none."""
+    buildx, host = find()
+    if not (buildx and host):
+        missing = "docker-buildx" if host else "recent engine"
+        return f"There is no {missing} (scripts/modern-engine, or DFKIT_BUILDX and DFKIT_BUILDX_HOST)"
+    buildkit = BuildKit(buildx, host, CACHE)
+    if not buildkit.version.startswith(RELEASE):
+        return f"The engine is Docker {buildkit.version}, and the profile is that of Docker {RELEASE.rstrip('.')}"
+    return buildkit
 
 
 class Comparison:
@@ -173,7 +185,10 @@ def record() -> None:
     yaml.width = 130
     yaml.preserve_quotes = True
     written = yaml.load(CASES)
-    with BuildKit(CACHE) as buildkit:
+    buildkit = connected()
+    if isinstance(buildkit, str):
+        raise SystemExit(buildkit)
+    with buildkit:
         for each, answer in zip(written, buildkit.answers([case(each) for each in written]), strict=True):
             assert answer.counted, f"{each['name']}: {answer.error}"
             found = CommentedSeq(f"{rule} {line}" for rule, line in sorted(said(answer).elements(), key=lambda pair: pair[::-1]))

@@ -74,7 +74,7 @@ _REST = regex(
     r"(?:@(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?"
 )
 _ID = regex(r"[a-f0-9]{64}")
-_LONGEST_REPOSITORY = 255
+_LONGEST_PATH = 255
 
 
 def is_reference(text: str) -> bool:
@@ -90,4 +90,4 @@ def is_reference(text: str) -> bool:
     if match is None or not text.isascii() or _DOMAIN.fullmatch(domain) is None or _ID.fullmatch(text) is not None:
         return False
     path = match[1] if "/" in match[1] or domain != HUB else f"library/{match[1]}"
-    return len(f"{domain}/{path}") <= _LONGEST_REPOSITORY
+    return len(path) <= _LONGEST_PATH
