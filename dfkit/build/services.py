@@ -11,7 +11,7 @@ from dfkit.build.buildkit.filesync import FileSync
 from dfkit.build.buildkit.secrets import Secrets
 from dfkit.build.buildkit.sshforward import Agents
 from dfkit.build.events import SolveFailed
-from dfkit.build.localcache import LocalCaches
+from dfkit.build.layouts import Layouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Services:
             self.output = FileSend(request.output, warn) if request.output.is_sent else None
             if self.output is not None:
                 opened.callback(self.output.close)
-            self.caches = LocalCaches(request, warn)
+            self.layouts = Layouts(request, warn)
             self._agents = Agents(request.ssh, warn)
             opened.callback(self._agents.close)
             self._auth = Auth(warn=warn)
@@ -50,7 +50,7 @@ class Services:
 
     def handlers(self) -> tuple[Mapping[str, Handler], ...]:
         """All services' handlers by gRPC path."""
-        offered = [self._auth.handlers(), self.secrets.handlers(), self._agents.handlers(), self.caches.handlers()]
+        offered = [self._auth.handlers(), self.secrets.handlers(), self._agents.handlers(), self.layouts.handlers()]
         offered += [each.handlers() for each in (self.files, self.output) if each is not None]
         return tuple(offered)
 
@@ -67,7 +67,7 @@ class Services:
         try:
             result = outcome.result(seconds, image=self._image)
         except SolveFailed as error:
-            for service in (self.files, self.output, self.caches):
+            for service in (self.files, self.output, self.layouts):
                 if service is not None and service.error is not None:
                     raise service.error from None
             if self.output is not None and self.output.spoiled:

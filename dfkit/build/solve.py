@@ -119,10 +119,10 @@ def _solve(
     try:
         ask = Solve(
             secrets.token_hex(16),
-            attributes=frontend_attributes(peer, channel, services.caches.request, folders),
+            attributes=frontend_attributes(peer, channel, services.layouts.request, folders),
             exporter=_exporter(peer, request),
-            cache_to=_caches(services.caches.request.cache_to, told),
-            cache_from=_imports(services.caches.request, told),
+            cache_to=_caches(services.layouts.request.cache_to, told),
+            cache_from=_imports(services.layouts.request, told),
             entitlements=("network.host",) if request.network == "host" else (),
         )
         session = Session(session_dial(peer, channel), *services.handlers(), shared_key=services.shared_key)
@@ -136,7 +136,7 @@ def _solve(
                     for event in outcome.trace(message):
                         on_event(event)
                 response = solving.response()
-                services.caches.finish(response)
+                services.layouts.finish(response)
                 if image := response.get("containerimage.digest"):
                     on_event(outcome.image(image))
             except StatusError as error:

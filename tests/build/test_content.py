@@ -16,7 +16,7 @@ from dfkit.build.buildkit.content import FAILED_PRECONDITION, INVALID_ARGUMENT, 
 from dfkit.build.buildkit.grpc import Server, StatusError
 from dfkit.build.buildkit.transport import SocketTransport
 from dfkit.build.buildkit.wire import Message, encode
-from dfkit.build.localcache import LocalCaches
+from dfkit.build.layouts import Layouts
 from dfkit.build.request import Cache
 from dfkit.errors import UsageError
 
@@ -158,7 +158,7 @@ def test_only_what_is_shared_is_read_and_only_what_is_for_writing_written(daemon
 def test_the_manifest_of_a_cache_is_named_in_the_index_and_found_by_its_name(tmp_path):
     folder = tmp_path / "a b"
     for tag, digest in (("latest", "sha256:1"), ("other", "sha256:2"), ("latest", "sha256:3")):
-        caches = LocalCaches(
+        caches = Layouts(
             BuildRequest(cache_to=(Cache("local", {"dest": str(folder), "tag": tag, "mode": "max"}),)), pytest.fail
         )
         assert caches.request.cache_to[0].attributes == {"dest": "0", "mode": "max"}
@@ -169,7 +169,7 @@ def test_the_manifest_of_a_cache_is_named_in_the_index_and_found_by_its_name(tmp
         ("sha256:3", "latest"),
     ]
     sources = (Cache("local", {"src": str(folder)}), Cache("local", {"src": str(folder), "tag": "other"}))
-    read = LocalCaches(BuildRequest(cache_imports=sources), pytest.fail).request.cache_imports
+    read = Layouts(BuildRequest(cache_imports=sources), pytest.fail).request.cache_imports
     assert [each.attributes["digest"] for each in read] == ["sha256:3", "sha256:2"]
     assert sorted(path.name for path in folder.iterdir()) == ["index.json", "oci-layout"]
 
@@ -177,10 +177,10 @@ def test_the_manifest_of_a_cache_is_named_in_the_index_and_found_by_its_name(tmp
 def test_a_folder_without_a_cache_is_left_out_and_one_with_another_is_an_error(tmp_path):
     said = []
     assert (
-        LocalCaches(BuildRequest(cache_imports=(Cache("local", {"src": str(tmp_path)}),)), said.append).request.cache_imports
+        Layouts(BuildRequest(cache_imports=(Cache("local", {"src": str(tmp_path)}),)), said.append).request.cache_imports
         == ()
     )
     assert "no cache" in said[0]
     (tmp_path / "index.json").write_text('{"manifests": []}')
     with pytest.raises(UsageError, match="has no cache with the tag `x`"):
-        LocalCaches(BuildRequest(cache_imports=(Cache("local", {"src": str(tmp_path), "tag": "x"}),)), said.append)
+        Layouts(BuildRequest(cache_imports=(Cache("local", {"src": str(tmp_path), "tag": "x"}),)), said.append)

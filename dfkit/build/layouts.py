@@ -29,7 +29,7 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 _PREFIX = "local:"
 
 
-class LocalCaches:
+class Layouts:
     """The local caches of one build. The daemon is told a number in the place of each path: a path may not fit into a header."""
 
     def __init__(self, request: BuildRequest, warn: Callable[[str], None]) -> None:
