@@ -42,17 +42,20 @@ def features(model: Model, target: Stage | None = None) -> Iterator[Feature]:
     """The features in a file, in its order.
 
     Flags and heredocs count wherever they stand, as a frontend reads the whole file; what is in a value counts in the stages that
-    `target` (default: the last) needs.
+    `target` (default: the last) needs, and a trigger where it is run.
     """
     target = target or model.final
     needed = model.reachable(target) if target is not None else frozenset()
+    run = {id(each) for index in needed for each, _ in model.executed(model.stages[index])}
     for instruction in instructions(model.dockerfile):
         if isinstance(instruction, OnBuild):
             continue
-        yield from _flags(instruction)
         yield from (_feature("a heredoc", heredoc.marker) for heredoc in instruction.heredocs[:1])
         stage = model.stage_of(instruction)
-        if stage is None or (stage.index in needed and not stage.replaced):
+        is_run = id(instruction) in run or stage is None or (isinstance(instruction, From) and stage.index in needed)
+        if is_run or not model.is_trigger(instruction):
+            yield from _flags(instruction)
+        if is_run:
             yield from _values(instruction, model)
 
 

@@ -42,6 +42,23 @@ USES = {
 }
 
 
+UNUSED = {
+    "a flag of a trigger": "FROM busybox\nONBUILD COPY --link --parents c /",
+    "a modifier in a trigger": "FROM busybox\nONBUILD ENV a=${b-c}",
+    "a modifier in a stage that nothing needs": "FROM busybox AS one\nARG a\nENV b=${a%.*}\nFROM busybox\nCOPY c /",
+    "an operator of the shell": "FROM busybox\nRUN a=1.2; test ${a%.*} = 1",
+    "a word of the shell that looks like a heredoc": "FROM busybox\nRUN test $((1<<2)) = 4",
+}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_what_only_looks_like_a_feature_is_built_by_all(any_engine, name):
+    found = list(features(Model(parse(Source(UNUSED[name], "Dockerfile")))))
+    frontend = frontend_of_docker(any_engine.version)
+    assert frontend is None or [each for each in found if each.since > frontend] == []
+    build(any_engine, BuildRequest(), context(UNUSED[name] + "\n", FILES))
+
+
 @pytest.mark.parametrize("name", USES)
 def test_a_feature_is_built_by_the_frontends_that_have_it_and_no_others(any_engine, name):
     found = {each.name: each.since for each in features(Model(parse(Source(USES[name], "Dockerfile"))))}

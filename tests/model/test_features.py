@@ -36,13 +36,18 @@ def test_a_feature_is_told_with_its_version_and_place():
         ("COPY --chmod=u=rw a b", "a --chmod that is not octal"),
         ("RUN --mount=type=cache,target=$d true", "a variable in --mount"),
         ("RUN --mount=type=secret,id=a,env=A true", "a secret in an environment variable"),
-        ("ONBUILD COPY --from=a b c", "--from in ONBUILD"),
         ("ENV a=${b-c}", "${name-word} without a colon"),
         ("LABEL a=x${b%.*}", "${name#pattern}, ${name%pattern} and ${name/pattern/word}"),
     ],
 )
 def test_each_thing_that_is_no_flag_is_seen(text, name):
     assert name in [found for found, _, _ in used(f"FROM a\n{text}\n")]
+
+
+def test_a_trigger_counts_where_it_is_run():
+    base = "FROM a AS base\nONBUILD COPY --link --from=x b c\n"
+    assert used(base) == []
+    assert [name for name, _, _ in used(f"{base}FROM base\n")] == ["COPY --link", "COPY --from", "--from in ONBUILD"]
 
 
 def test_a_value_counts_only_where_the_target_needs_its_stage_and_a_flag_everywhere():
