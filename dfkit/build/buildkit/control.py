@@ -152,7 +152,7 @@ class Solving:
     def __init__(self, channel: Channel, solve: Solve) -> None:
         """Begins it. Raises `GoneError`."""
         self._channel = channel
-        self._said: queue.Queue[tuple[Exchange, bytes | Exception | None]] = queue.Queue(maxsize=256)
+        self._said: queue.Queue[tuple[Exchange, bytes | Exception | None]] = queue.Queue(maxsize=16)
         self._solve = _send(channel, SOLVE, solve.message())
         self._status = _send(channel, STATUS, encode((1, solve.ref)))
         self._open = {self._solve, self._status}
