@@ -68,7 +68,7 @@ class OwnEngine:
 
     def __init__(self, folder: Path) -> None:
         modern = script("modern-engine")
-        if not modern.MADE.exists() or os.geteuid():
+        if not modern.is_made() or os.geteuid():
             without_engine("there is no folder with an engine to start: run `scripts/modern-engine start` as root")
         self.run, self.data = folder / "run", folder / "data"
         self.run.mkdir()
