@@ -35,7 +35,7 @@ ATTEMPTS = 40
 """How many names a file may need: BuildKit speaks of one at a time."""
 
 _MISSING = re.compile(r"failed to resolve source metadata for (\S+): ")
-_PLATFORM = re.compile(r"\b(?:linux|windows)/(?:386|amd64|arm64|arm|ppc64le|riscv64|s390x)\b(?:/v[0-9]+)?")
+_PLATFORM = re.compile(r"\blinux/(?:386|amd64|arm64|arm|ppc64le|riscv64|s390x)\b(?:/v[0-9]+)?")
 _SYNTAX = re.compile(r"(?i)^(\ufeff?)#[ \t]*syntax[ \t]*=.*$", re.MULTILINE)
 
 

@@ -7,7 +7,6 @@ import posixpath
 from dfkit._record import record
 from dfkit._regex import regex
 from dfkit.checks.variables import secret_message
-from dfkit.model.copies import is_remote
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import (
     Arg,
@@ -45,13 +44,27 @@ _SECRET = regex(r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|pass
 _NO_SECRET = regex(r"(?i)(?:_|^)(?:public|file|version)(?:_|$)")
 _OCTAL = regex(r"[0-7]+")
 _SYMBOLIC = regex(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*")
-_GIT = regex(r"(?:git|ssh)://|[\w.-]+@[\w.-]+:")
+_REMOTE = regex(r"(?:https?|git|ssh)://|[\w.-]+@[\w.-]+:")
+_DIGEST = regex(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 _NUMBER = regex(r"[-+]?[0-9]+")
 _SIGNAL = regex(
     r"(?i)(?:SIG)?(?:ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP"
     r"|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(?:\+(?:[1-9]|1[0-5]))?|RTMAX(?:-(?:[1-9]|1[0-4]))?)"
 )
-_MOUNTS = ("bind", "cache", "tmpfs", "secret", "ssh")
+_BOOLEAN = r"[01tTfF]|TRUE|true|True|FALSE|false|False"
+_MOUNT_OPTIONS = {
+    "type": regex(r"(?i)bind|cache|tmpfs|secret|ssh"),
+    "readonly": regex(_BOOLEAN),
+    "readwrite": regex(_BOOLEAN),
+    "required": regex(_BOOLEAN),
+    "sharing": regex(r"(?i)shared|private|locked"),
+    "mode": regex(r"[0-7]+"),
+    "uid": regex(r"[0-9]+"),
+    "gid": regex(r"[0-9]+"),
+    "size": regex(r"(?i)[0-9]+(?:\.[0-9]*)? ?(?:[kmgtp]?i?b?)"),
+    **dict.fromkeys(("from", "source", "target", "id", "env"), regex(r"(?s:.*)")),
+}
+"""Values of an option of `--mount` (instructions/commands_runmount.go, parseMount)."""
 _LAST_PORT = 65535
 
 
@@ -263,10 +276,7 @@ class _Stage:
             self.say("secret-in-variable", span, secret_message(instruction, name))
 
     def transfer(self, instruction: Transfer) -> None:
-        mode = ""
-        for name in ("chown", "chmod", "checksum"):
-            value = self.expand_flag(instruction.flag(name))
-            mode = value if name == "chmod" else mode
+        flags = {name: self.expand_flag(instruction.flag(name)) for name in ("chown", "chmod", "checksum")}
         markers = {heredoc.marker for heredoc in instruction.heredocs}
         sources = [(self.expand(word), word.span) for word in instruction.sources if word.span not in markers]
         self.expand(instruction.destination)
@@ -275,13 +285,17 @@ class _Stage:
                 # Quotes are text like any other there, and the escape character is a backslash whatever the directive says.
                 self.expand(Word(heredoc.span, heredoc.content.replace('"', ",").replace("'", ",")), escape="\\")
         self.reachable(instruction)
+        mode, checksum = flags["chmod"], flags["checksum"]
         if mode and not (_SYMBOLIC.fullmatch(mode) or (_OCTAL.fullmatch(mode) and int(mode, 8) <= 0o7777)):
+            raise Stop
+        if checksum and not (len(sources) == 1 and _REMOTE.match(sources[0][0])):
             raise Stop
         ignore = self.build.ignore if not self.build.sources.get(id(instruction)) else None
         for source, span in sources:
-            if isinstance(instruction, Copy) and (is_remote(source) or _GIT.match(source)):
-                raise Stop
-            if ignore is not None and not is_remote(source) and not _GIT.match(source) and _is_ignored(ignore, source):
+            if _REMOTE.match(source):
+                if isinstance(instruction, Copy) or (checksum and source.startswith("http") and not _DIGEST.fullmatch(checksum)):
+                    raise Stop
+            elif ignore is not None and _is_ignored(ignore, source):
                 self.say("copy-of-ignored-file", span)
 
     def reachable(self, instruction: Instruction) -> None:
@@ -293,11 +307,15 @@ class _Stage:
     def mount(self, instruction: Run) -> None:
         for mount in mounts(instruction):
             place = mount.flag.value_span or mount.flag.span
-            values = {name: self.expand(Word(place, value)) for name, value in mount.options}
-            kind = values.get("type", "bind")
-            if kind not in _MOUNTS:
-                raise Stop
-            target = values.get("target", "")
+            values = {"type": "bind"}
+            for name, value in mount.options:
+                values[name] = self.expand(Word(place, value))
+                allowed = _MOUNT_OPTIONS.get(name)
+                if allowed is None or not allowed.fullmatch(values[name]):
+                    raise Stop
+                if name == "required" and values["type"].lower() not in ("secret", "ssh"):
+                    raise Stop
+            kind, target = values["type"].lower(), values.get("target", "")
             if kind in ("bind", "cache", "tmpfs") and not posixpath.join(self.workdir, target).rstrip("/"):
                 raise Stop
             if kind == "secret" and not (target or values.get("source") or values.get("id")):
