@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dfkit.context.facts import Folder
     from dfkit.context.ignore import IgnoreFile, IgnoreLine
     from dfkit.context.suggest import Suggestion
+    from dfkit.context.survey import Ignored
     from dfkit.workflow.context import Against, Inspection
 
 SHOWN = 10
@@ -56,9 +57,7 @@ def render(inspected: Inspection) -> Iterator[str]:
     if survey.ignored:
         yield ""
         yield "Left out by patterns"
-        yield from _cut(
-            [f"{human(each.size):>10}  {printable(each.path)}{_by(plan.ignore, each.line)}" for each in survey.ignored]
-        )
+        yield from _cut([*_by_pattern(plan.ignore, survey.ignored)])
     yield from _unused(inspected)
     if survey.secrets:
         sent = {entry.path for entry in plan.entries}
@@ -207,8 +206,19 @@ def _cut(lines: Sequence[str]) -> Iterable[str]:
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"{'':10}  and {len(lines) - SHOWN} more (`--format json` has all)"]
 
 
-def _by(ignore: IgnoreFile, line: IgnoreLine | None) -> str:
-    return f"  {_place(ignore, line)}" if line else ""
+def _by_pattern(ignore: IgnoreFile, ignored: Iterable[Ignored]) -> Iterator[str]:
+    """What each pattern leaves out, the heaviest first."""
+    groups: dict[IgnoreLine | None, list[Ignored]] = {}
+    for each in ignored:
+        groups.setdefault(each.line, []).append(each)
+    weighed = [(sum(each.size for each in group), line, group) for line, group in groups.items()]
+    for size, line, group in sorted(weighed, key=lambda each: -each[0]):
+        first, *rest = group
+        more = f" and {len(rest):,} more" if rest else ""
+        if rest or first.path.endswith("/"):
+            more += f" ({_files(sum(each.files for each in group))})"
+        by = f"  {_place(ignore, line)}" if line else ""
+        yield f"{human(size):>10}  {printable(first.path)}{more}{by}"
 
 
 def _place(ignore: IgnoreFile, line: IgnoreLine) -> str:

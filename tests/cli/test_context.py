@@ -53,10 +53,23 @@ def test_it_says_what_is_sent_and_what_is_not_and_why(folder):
     assert "    2.0 kB  ████████████████▋     │  └─ deep (1 file)" in lines
     assert "    2.0 kB  ████████████████▋     .bin (1 file)" in lines
     assert "    2.0 kB  src/deep/data.bin" in lines
-    assert "    5.0 kB  node_modules/  .dockerignore:1 `node_modules`" in lines
+    assert "    5.0 kB  node_modules/ (1 file)  .dockerignore:1 `node_modules`" in lines
     assert "      50 B  docs (1 file)" in lines
     assert "  .env: settings that often hold passwords" in lines
     assert "  .dockerignore:2 `*.none` matches nothing" in lines
+
+
+def test_what_a_pattern_leaves_out_is_one_line(folder):
+    (folder / ".dockerignore").write_text("**/*.c\n**/*.md\n**/*.py\nsrc/*\n")
+    (folder / "docs" / "more.md").write_text("more")
+    lines = dfkit("context", ".", cwd=folder).stdout.splitlines()
+    at = lines.index("Left out by patterns")
+    assert lines[at + 1 : at + 5] == [
+        "    2.0 kB  src/deep/ (1 file)  .dockerignore:4 `src/*`",
+        "     300 B  src/app.py  .dockerignore:3 `**/*.py`",
+        "     100 B  lib/a.c  .dockerignore:1 `**/*.c`",
+        "      54 B  docs/guide.md and 1 more (2 files)  .dockerignore:2 `**/*.md`",
+    ]
 
 
 def test_json_has_all_of_it(folder):
