@@ -6,6 +6,8 @@ not there. What counts as an error is what BuildKit rejects: frontend/dockerfile
 
 from __future__ import annotations
 
+import gc
+
 from dfkit._regex import regex
 from dfkit.syntax import lalr
 from dfkit.syntax.lines import BLANK, LINE_LIMIT, Line, scan
@@ -94,6 +96,17 @@ def parse(text: str | bytes | Source, name: str = "Dockerfile") -> Dockerfile:
     if isinstance(text, bytes):
         text = Source.decode(text, name)
     source = text if isinstance(text, Source) else Source(text, name)
+    # A tree has no cycles, and to look for some in one of a million nodes while it grows takes longer than to make it.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _parse(source)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _parse(source: Source) -> Dockerfile:
     lines = scan(source)
     reader = _Reader(lines.escape)
     for span, message in lines.wrong_directives:
@@ -113,6 +126,8 @@ class _Reader:
         self.grammar = lalr.parser("dockerfile", escape)
         self.escape = escape
         self.problems: list[Diagnostic] = []
+        self.unknown: dict[str, str] = {}
+        self.nested = 0
 
     def problem(self, span: Span, message: str) -> None:
         self.problems.append(Diagnostic(RULE, CODE, ERROR, message, span))
@@ -141,7 +156,7 @@ class _Reader:
         span = Span(keyword.span.start, span_end)
         flags: tuple[Flag, ...] = ()
         try:
-            kind, read = _READERS.get(keyword.text) or _reader(keyword.text, start, stop)
+            kind, read = _READERS.get(keyword.text) or self._by_name(keyword.text, start, stop)
             if text.text.startswith("--", at):
                 flags, at = self._flags(text, at, end)
             node = read(self, kind, (span, keyword, flags, comments, line.heredocs), line, at, end)
@@ -152,6 +167,14 @@ class _Reader:
             rest = text.slice(at, end) if at < end else Mapped("", ((0, span.end),))
             return Unknown(span, keyword, (), comments, line.heredocs, rest)
         return node
+
+    def _by_name(self, keyword: str, start: int, stop: int) -> tuple[Any, Callable[..., Instruction]]:
+        found = _READERS.get(keyword.upper())
+        if found is None:
+            if keyword not in self.unknown:
+                self.unknown[keyword] = f"`{keyword}` is not an instruction{_nearest(keyword.upper(), list(INSTRUCTIONS))}"
+            raise SyntaxProblem(self.unknown[keyword], start, stop)
+        return found
 
     # --- flags
 
@@ -380,7 +403,11 @@ class _Reader:
     def _onbuild(self, kind: type[OnBuild], head: Head, line: Line, at: int, end: int) -> Instruction:
         if at >= end:
             raise SyntaxProblem("ONBUILD needs an instruction", at, end)
+        if self.nested > 1:
+            raise SyntaxProblem("ONBUILD cannot hold ONBUILD", at, end)
+        self.nested += 1
         inner = self._read(line, at, end, head[0].end, ())
+        self.nested -= 1
         if inner.name in ("ONBUILD", "FROM", "MAINTAINER"):
             self.problem(inner.keyword.span, f"ONBUILD cannot hold {inner.name}")
         return kind(*head, inner)
@@ -407,13 +434,6 @@ _READERS: dict[str, tuple[Any, Callable[..., Instruction]]] = {
 }
 
 
-def _reader(keyword: str, start: int, stop: int) -> tuple[Any, Callable[..., Instruction]]:
-    found = _READERS.get(keyword.upper())
-    if found is None:
-        raise SyntaxProblem(_unknown(keyword), start, stop)
-    return found
-
-
 def _skip(text: str, at: int, end: int) -> int:
     while at < end and text[at] in BLANK:
         at += 1
@@ -435,10 +455,6 @@ def _word(text: Mapped, start: int, stop: int) -> Word:
     if span.end - span.start == stop - start:
         return Word(span, text.text[start:stop])
     return Word(span, text.text[start:stop], text.slice(start, stop).pieces)
-
-
-def _unknown(keyword: str) -> str:
-    return f"`{keyword}` is not an instruction{_nearest(keyword.upper(), list(INSTRUCTIONS))}"
 
 
 def _nearest(name: str, names: list[str]) -> str:
