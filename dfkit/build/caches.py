@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FETCHED = re.compile(r"(?:docker-image|https?|git|ssh)://|git@[\w.-]+:|github\.com/")
-"""The beginnings of what BuildKit fetches itself."""
+LAYOUT = "oci-layout://"
+_FETCHED = re.compile(r"(?:docker-image|oci-layout|https?|git|ssh)://|git@[\w.-]+:|github\.com/")
+"""The beginnings of what BuildKit fetches itself, and of images in folders, of which it fetches blobs."""
 
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(
@@ -78,9 +79,10 @@ def authorized(cache: Cache, environ: Mapping[str, str] = os.environ) -> Mapping
 
 
 def named_context(text: str) -> tuple[str, str]:
-    """`NAME=FOLDER`, `NAME=docker-image://REFERENCE` or `NAME=URL` as the name and the rest. Raises `UsageError`.
+    """`NAME=` and a folder, `docker-image://REFERENCE`, `oci-layout://PATH[:TAG]` or a URL, as the name and the rest.
 
-    A name that looks like an image is made the one that BuildKit looks for: `docker.io/library/alpine:latest` is `alpine`.
+    A name that looks like an image is made the one that BuildKit looks for: `docker.io/library/alpine:latest` is `alpine`. Raises
+    `UsageError`.
     """
     name, equals, value = text.partition("=")
     if not equals or not name or not value:
@@ -91,10 +93,8 @@ def named_context(text: str) -> tuple[str, str]:
         raise UsageError(f"`{name}` is no name for a context: use lower case letters, digits and - . _ / :")
     if value.startswith("target:"):
         raise UsageError(f"`--build-context {text}`: only a bake file has other targets; name the stage in the Dockerfile itself")
-    if value.startswith("oci-layout://"):
-        raise UsageError(
-            f"`--build-context {text}`: dfkit does not serve OCI layouts; load the image and name it with docker-image://"
-        )
+    if value.startswith(LAYOUT) and not os.path.isfile(os.path.join(layout(value)[0], "index.json")):
+        raise UsageError(f"`--build-context {text}`: {layout(value)[0]} is no OCI layout, it has no index.json")
     if value.startswith("docker-image://") and not _IMAGE.fullmatch(value.removeprefix("docker-image://")):
         raise UsageError(f"`--build-context {text}` names no image: write {name}=docker-image://IMAGE")
     if not is_fetched(value) and not os.path.isdir(value):
@@ -105,3 +105,10 @@ def named_context(text: str) -> tuple[str, str]:
 def is_fetched(value: str) -> bool:
     """Whether BuildKit fetches the value of a named context itself; else it is a folder."""
     return _FETCHED.match(value) is not None
+
+
+def layout(value: str) -> tuple[str, str, str]:
+    """The folder, tag and digest of `oci-layout://PATH[:TAG][@DIGEST]`; the tag `latest` and no digest where they are not given."""
+    path, _, digest = value.removeprefix(LAYOUT).partition("@")
+    folder, colon, tag = path.rpartition(":")
+    return (os.path.abspath(folder), tag, digest) if colon and "/" not in tag else (os.path.abspath(path), "latest", digest)

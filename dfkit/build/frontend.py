@@ -80,7 +80,7 @@ def ask(
     with Services(request, folders, told.append) as services:
         channel = open_channel(peer)
         try:
-            attributes = frontend_attributes(peer, channel, request, folders)
+            attributes = frontend_attributes(peer, channel, services.layouts.request, folders)
             attributes["requestid"] = f"frontend.{question}"
             attributes["frontend.caps"] = ",".join(filter(None, (attributes.get("frontend.caps"), _CAPS)))
             session = Session(session_dial(peer, channel), *services.handlers(), shared_key=services.shared_key)

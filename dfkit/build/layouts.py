@@ -1,7 +1,9 @@
-"""Caches in folders of this machine: `--cache-to type=local,dest=DIR` and `--cache-from type=local,src=DIR`.
+"""Folders with the layout of an OCI image: local caches (`--cache-to type=local,dest=DIR`) and images as named contexts.
 
-A folder has the layout of an OCI image, whose `index.json` names the manifest of the cache by a tag, so that other tools' caches
-can be read and the other way about: https://docs.docker.com/build/cache/backends/local/
+Their `index.json` names a manifest by a tag, so that other tools' caches and images can be read and the other way about.
+
+https://docs.docker.com/build/cache/backends/local/
+https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from dfkit._record import replace
 from dfkit.build.buildkit.content import Content
+from dfkit.build.caches import LAYOUT, layout
 from dfkit.build.request import Cache
 from dfkit.errors import BuildFailed, UsageError
 
@@ -30,7 +33,7 @@ _PREFIX = "local:"
 
 
 class Layouts:
-    """The local caches of one build. The daemon is told a number in the place of each path: a path may not fit into a header."""
+    """The folders of one build. The daemon is told a number in the place of each path: a path may not fit into a header."""
 
     def __init__(self, request: BuildRequest, warn: Callable[[str], None]) -> None:
         """`warn` is called with a sentence for a folder without a cache, as it is before the first build; it is left out.
@@ -44,6 +47,9 @@ class Layouts:
         self._request = replace(
             request,
             cache_to=tuple(self._written(cache) if cache.type == "local" else cache for cache in request.cache_to),
+            contexts={
+                name: self._image(value) if value.startswith(LAYOUT) else value for name, value in request.contexts.items()
+            },
             cache_imports=tuple(
                 self._read(cache) if cache.type == "local" else cache for cache in request.cache_imports if _has_cache(cache)
             ),
@@ -80,6 +86,12 @@ class Layouts:
         self._folders[_PREFIX + number] = folder
         return number
 
+    def _image(self, value: str) -> str:
+        folder, tag, digest = layout(value)
+        name = f"layout{len(self._folders)}"
+        self._folders[f"oci:{name}"] = folder
+        return f"{LAYOUT}{name}:{tag}@{digest or _find(folder, tag)}"
+
     def _written(self, cache: Cache) -> Cache:
         attributes = dict(cache.attributes)
         folder = os.path.abspath(attributes.pop("dest"))
@@ -112,7 +124,7 @@ def _find(folder: str, tag: str) -> str:
         return str((named or (manifests if len(manifests) == 1 else []))[-1]["digest"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise UsageError(
-            f"{folder} has no cache with the tag `{tag}`: write one with --cache-to type=local,dest={folder}"
+            f"{folder} has nothing with the tag `{tag}`: it is no OCI layout, or its index.json has other tags"
         ) from None
 
 

@@ -10,7 +10,7 @@ import time
 from collections import deque
 
 from dfkit._record import replace
-from dfkit.build.caches import authorized
+from dfkit.build.caches import LAYOUT, authorized
 from dfkit.build.capabilities import Unsupported, check_request, check_solve, ignored
 from dfkit.build.engine import Engine, trouble
 from dfkit.build.events import BuildWarning, ImageBuilt
@@ -61,6 +61,11 @@ def check_control(request: BuildRequest, context: object, engine: Engine) -> Non
         raise Unsupported(f"{engine.name} at {engine.host} has no named contexts ({flag}): use Docker 23.0 or newer, {other}")
     if request.output.attributes.get("push") == "true":
         raise Unsupported(f"{engine.name} at {engine.host} pushes no build: use `docker push` after it, {other}")
+    if any(value.startswith(LAYOUT) for value in request.contexts.values()) and not engine.containerd_store:
+        raise Unsupported(
+            f"{engine.name} at {engine.host} reads no OCI layouts (oci-layout://): load the image and name it with docker-image://, "
+            f"turn on the engine's containerd image store, {other}"
+        )
     store = (request.output.type in _ARCHIVES and request.output.dest) or any(
         cache.type != "inline" for cache in request.cache_to
     )

@@ -78,7 +78,7 @@ def test_a_name_that_is_an_image_is_the_one_that_buildkit_looks_for(tmp_path):
         ("a=/missing/folder", "/missing/folder is not a folder"),
         ("a=docker-image://UP PER", "names no image"),
         ("a=target:b", "only a bake file"),
-        ("a=oci-layout://x", "does not serve OCI layouts"),
+        ("a=oci-layout:///missing:v1", "/missing is no OCI layout"),
     ],
 )
 def test_a_named_context_that_is_none_is_refused_with_what_to_write(text, sentence):

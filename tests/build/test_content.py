@@ -158,9 +158,7 @@ def test_only_what_is_shared_is_read_and_only_what_is_for_writing_written(daemon
 def test_the_manifest_of_a_cache_is_named_in_the_index_and_found_by_its_name(tmp_path):
     folder = tmp_path / "a b"
     for tag, digest in (("latest", "sha256:1"), ("other", "sha256:2"), ("latest", "sha256:3")):
-        caches = Layouts(
-            BuildRequest(cache_to=(Cache("local", {"dest": str(folder), "tag": tag, "mode": "max"}),)), pytest.fail
-        )
+        caches = Layouts(BuildRequest(cache_to=(Cache("local", {"dest": str(folder), "tag": tag, "mode": "max"}),)), pytest.fail)
         assert caches.request.cache_to[0].attributes == {"dest": "0", "mode": "max"}
         caches.finish({"cache.manifest": json.dumps({"digest": digest, "size": 1, "mediaType": "m"})})
     index = json.loads((folder / "index.json").read_text())
@@ -176,11 +174,20 @@ def test_the_manifest_of_a_cache_is_named_in_the_index_and_found_by_its_name(tmp
 
 def test_a_folder_without_a_cache_is_left_out_and_one_with_another_is_an_error(tmp_path):
     said = []
-    assert (
-        Layouts(BuildRequest(cache_imports=(Cache("local", {"src": str(tmp_path)}),)), said.append).request.cache_imports
-        == ()
-    )
+    assert Layouts(BuildRequest(cache_imports=(Cache("local", {"src": str(tmp_path)}),)), said.append).request.cache_imports == ()
     assert "no cache" in said[0]
     (tmp_path / "index.json").write_text('{"manifests": []}')
-    with pytest.raises(UsageError, match="has no cache with the tag `x`"):
+    with pytest.raises(UsageError, match="has nothing with the tag `x`"):
         Layouts(BuildRequest(cache_imports=(Cache("local", {"src": str(tmp_path), "tag": "x"}),)), said.append)
+
+
+def test_the_image_of_an_oci_layout_is_named_by_its_digest(tmp_path):
+    folder = tmp_path / "a:b"
+    folder.mkdir()
+    named = {"annotations": {"org.opencontainers.image.ref.name": "v1"}, "digest": "sha256:1"}
+    (folder / "index.json").write_text(json.dumps({"manifests": [named, {"digest": "sha256:2"}]}))
+    values = {"a": f"oci-layout://{folder}:v1", "b": f"oci-layout://{folder}:x@sha256:3", "c": "docker-image://d"}
+    contexts = Layouts(BuildRequest(contexts=values), pytest.fail).request.contexts
+    assert contexts == {"a": "oci-layout://layout0:v1@sha256:1", "b": "oci-layout://layout1:x@sha256:3", "c": "docker-image://d"}
+    with pytest.raises(UsageError, match="has nothing with the tag `latest`"):
+        Layouts(BuildRequest(contexts={"a": f"oci-layout://{folder}/"}), pytest.fail)

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from dfkit.build import BuildRequest, Folders, ImageBuilt, SolveFailed, build, connect
+from dfkit.build.capabilities import Unsupported
 from dfkit.build.remote import Builder
 from dfkit.build.request import Cache, Output
 from dfkit.context import plan
@@ -44,7 +45,10 @@ def store_engine(tmp_path_factory, engine):
     start = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", script("modern-engine").START, "sh"]
     where = [debian, folder / "run", folder / "data"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*start, *where, "--feature", "containerd-snapshotter=true"], cwd="/", stdout=log, stderr=log)
+        command = [*start, *where, "--feature", "containerd-snapshotter=true"]
+        process = subprocess.Popen(
+            command, cwd="/", stdout=log, stderr=log, env=os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+        )
     try:
         with _connected(process, f"{folder}/run/docker.sock") as made:
             assert made.containerd_store
@@ -176,6 +180,20 @@ _GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).re
 def test_a_registry_that_is_not_there_is_one_error(builder, folders):
     with pytest.raises(SolveFailed, match=r"failed to push localhost:1/x/y:1: .*connection refused"):
         build(builder, BuildRequest(tags=("localhost:1/x/y:1",), output=Output("registry")), folders)
+
+
+def test_an_image_in_a_folder_is_a_named_context(peer, modern_engine, folders, tmp_path):
+    archive, layout = tmp_path / "image.tar", tmp_path / "layout"
+    build(peer, BuildRequest(tags=("a/b:c",), output=Output("oci", str(archive))), folders)
+    with tarfile.open(archive) as tar:
+        tar.extractall(layout, filter="data")
+    text = b"FROM base\nCOPY --from=base /g /again\n"
+    request = BuildRequest(contexts={"base": f"oci-layout://{layout}:c"}, output=Output("local", str(tmp_path / "out")))
+    build(peer, request, Folders(folders.context, text))
+    assert (tmp_path / "out" / "g").read_text() == (tmp_path / "out" / "again").read_text() != ""
+    if not modern_engine.containerd_store:
+        with pytest.raises(Unsupported, match="reads no OCI layouts"):
+            build(modern_engine, request, Folders(folders.context, text))
 
 
 def test_an_engine_keeps_an_image_of_the_control_api(store_engine, folders, tmp_path):
