@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import warnings
 
 import docker
@@ -74,11 +75,13 @@ class _KeptAlive(HTTPAdapter):
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig | bool:
-    if not endpoint.tls or not endpoint.host.startswith(("tcp://", "https://")):
+    if not endpoint.tls or endpoint.host.startswith(("unix://", "npipe://", "http://")):
         return False
     if not endpoint.verify:
         # Said by the user's own settings; requests would say it again at each call.
         name = re.escape(urllib3.util.parse_url(endpoint.host).host or "")
         warnings.filterwarnings("ignore", f"Unverified HTTPS request is being made to host '{name}'")
     pair = (endpoint.certificate, endpoint.key) if endpoint.certificate and endpoint.key else None
-    return TLSConfig(client_cert=pair, ca_cert=endpoint.ca, verify=endpoint.verify)
+    # Without one requests would take its own list, not the system's.
+    authorities = endpoint.ca or ssl.get_default_verify_paths().cafile
+    return TLSConfig(client_cert=pair, ca_cert=authorities, verify=endpoint.verify)

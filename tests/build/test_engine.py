@@ -75,6 +75,8 @@ def test_the_webs_certificates_do_not_replace_the_engines(monkeypatch, tmp_path)
 def test_certificates_are_for_tcp_only():
     assert _tls(Endpoint("unix:///x.sock", tls=True, verify=True)) is False
     assert _tls(Endpoint("tcp://x:1")) is False
+    for host in ("tcp://x:1", "x:1"):
+        assert _tls(Endpoint(host, tls=True, verify=True)).verify is True
 
 
 def test_an_engine_that_never_answers_is_given_up(monkeypatch):
