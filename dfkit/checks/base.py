@@ -6,7 +6,7 @@ from dfkit._regex import regex
 from dfkit.checks.binding import Finding, check
 from dfkit.model import Stage
 from dfkit.model.scope import PLATFORM
-from dfkit.syntax.image import HUB, ImageName
+from dfkit.syntax.image import HUB, ImageName, is_reference
 from dfkit.syntax.nodes import Copy, Word
 from dfkit.syntax.words import BadWord, expand, variables
 from dfkit.text import Edit, Span
@@ -159,13 +159,8 @@ def invalid_default(node: Stage, at: Place) -> Iterator[Finding]:
         text = expand(word.text, lambda name: _default(name, at), at.model.dockerfile.escape)
     except BadWord:
         return
-    name = ImageName.parse(text)
-    if name is None or not _PATH.fullmatch(name.path) or text.startswith("/"):
+    if not is_reference(text):
         yield Finding(word.span, f"without --build-arg this is `{text}`, which names no image: give the ARG a default")
-
-
-_PATH = regex(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+|/)[a-z0-9]+)*")
-"""https://github.com/distribution/reference/blob/main/regexp.go"""
 
 
 def _default(name: str, at: Place) -> str | None:
