@@ -5,7 +5,7 @@ from __future__ import annotations
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dfkit.build.buildkit.frames import Joiner, Pieces
@@ -47,7 +47,6 @@ def merged(found):
     return result
 
 
-@settings(deadline=None)
 @given(st.lists(frames, max_size=30), st.lists(st.integers(1, 40_000), max_size=20), st.booleans())
 def test_the_same_frames_come_out_however_the_bytes_are_cut(sent, cuts, preface):
     stream = (PREFACE if preface else b"") + b"".join(frame(*each) for each in sent)
@@ -94,7 +93,6 @@ def test_flow_control_counts_what_it_counted():
     assert windows[0] == windows[1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=9), st.none(), st.integers(0, 12)), max_size=40))
 def test_pieces_give_back_what_was_put_in(steps):
     pieces, expected = Pieces(), b""
