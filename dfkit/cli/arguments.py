@@ -82,6 +82,25 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--context-name", metavar="NAME", help="the docker context that names the engine")
 
 
+def add_given(parser: argparse.ArgumentParser) -> None:
+    """What the steps of a build are given besides files."""
+    group = parser.add_argument_group("secrets and ssh")
+    group.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="id=NAME[,src=FILE|,env=VARIABLE]",
+        help="a secret that a step may ask for; an id alone is the variable or else the file of that name",
+    )
+    group.add_argument(
+        "--ssh",
+        action="append",
+        default=[],
+        metavar="ID[=SOCKET|KEY,…]",
+        help="an ssh agent, or keys, that a step may use; `default` alone is the agent of SSH_AUTH_SOCK",
+    )
+
+
 def add_ignorefile(parser: argparse.ArgumentParser) -> None:
     """Another ignore file than the one that Docker looks for."""
     parser.add_argument(

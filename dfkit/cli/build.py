@@ -7,7 +7,7 @@ import os
 import sys
 
 from dfkit.cli import buildkit
-from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, add_ignorefile, build_args
+from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, add_given, add_ignorefile, build_args
 from dfkit.errors import NoEngine, UsageError
 from dfkit.text import at_least
 from dfkit.workflow.build import Prepared, build, dockerfile_of, for_engine, prepare
@@ -71,6 +71,10 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument("-f", "--file", metavar="FILE", help="the Dockerfile (default: CONTEXT/Dockerfile)")
     add_ignorefile(parser)
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="a name for the image; may be repeated")
+    parser.add_argument(
+        "-o", "--output", action="append", default=[], metavar="FOLDER|type=TYPE,dest=PATH",
+        help="where the result goes: local (a folder), tar (a file, or - for standard output), image (default)",
+    )  # fmt: skip
     parser.add_argument("--target", metavar="STAGE", help="the stage to build (default: the last)")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="a label for the image")
     parser.add_argument("--platform", metavar="OS/ARCH", help="what to build for (default: DOCKER_DEFAULT_PLATFORM)")
@@ -90,7 +94,7 @@ def _parse(arguments: list[str]) -> Namespace:
     parser.add_argument("--report", metavar="FILE", help="write a report of the build as JSON")
     add_build_args(parser)
     _add_steps(parser)
-    _add_exchange(parser)
+    add_given(parser)
     buildkit.add_buildkit(parser)
     add_engine(parser)
     return parser.parse_args(arguments)
@@ -114,23 +118,6 @@ def _add_steps(parser: Parser) -> None:
     group.add_argument("--security-opt", action="append", default=[], metavar="OPTION", help="a security option (Windows)")
     group.add_argument("--isolation", metavar="KIND", help="how steps are kept apart (Windows)")
     group.add_argument("--squash", action="store_true", help="make one layer of all (experimental engines)")
-
-
-def _add_exchange(parser: Parser) -> None:
-    """What the steps are given besides files, and where the result goes."""
-    group = parser.add_argument_group("secrets, ssh and output")
-    group.add_argument(
-        "--secret", action="append", default=[], metavar="id=NAME[,src=FILE|,env=VARIABLE]",
-        help="a secret that a step may ask for; an id alone is the variable or else the file of that name",
-    )  # fmt: skip
-    group.add_argument(
-        "--ssh", action="append", default=[], metavar="ID[=SOCKET|KEY,…]",
-        help="an ssh agent, or keys, that a step may use; `default` alone is the agent of SSH_AUTH_SOCK",
-    )  # fmt: skip
-    group.add_argument(
-        "-o", "--output", action="append", default=[], metavar="FOLDER|type=TYPE,dest=PATH",
-        help="where the result goes: local (a folder), tar (a file, or - for standard output), image (default)",
-    )  # fmt: skip
 
 
 def _output(options: Namespace) -> Output:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from dfkit.cli.arguments import Parser, add_build_args, add_engine, build_args
+from dfkit.cli.arguments import Parser, add_build_args, add_engine, add_given, build_args
 from dfkit.workflow.build import dockerfile_of, prepare
 from dfkit.workflow.prove import prove
 
@@ -15,6 +15,7 @@ NOT_EQUIVALENT = 5
 def run(arguments: list[str]) -> int:
     """Build the original and the optimized image, measure both, compare them; 5 if they are not equivalent."""
     from dfkit.build import BuildRequest, SolveFailed, connect
+    from dfkit.build.flags import secret, ssh
     from dfkit.output import proof
     from dfkit.output.progress import excerpt, progress
 
@@ -30,6 +31,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the images")
     parser.add_argument("--progress", choices=("auto", "plain", "tty", "quiet"), default="auto", help="default: %(default)s")
     add_build_args(parser)
+    add_given(parser)
     add_engine(parser)
     options = parser.parse_args(arguments)
     values = build_args(options.build_arg)
@@ -38,7 +40,13 @@ def run(arguments: list[str]) -> int:
         prepared = prepare(
             options.context, file, build_args=values, target=options.target, allow=tuple(options.allow), engine=engine
         )
-        request = BuildRequest(build_args=values, target=options.target, network=options.network)
+        request = BuildRequest(
+            build_args=values,
+            target=options.target,
+            network=options.network,
+            secrets=tuple(map(secret, options.secret)),
+            ssh=tuple(map(ssh, options.ssh)),
+        )
         try:
             with progress(options.progress, sys.stderr, os.environ) as show:
                 proved = prove(

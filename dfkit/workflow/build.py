@@ -208,6 +208,7 @@ def build(
     unused = tuple(BuildWarning(sentence) for sentence in _unused(prepared, request, engine))
     for warning in unused:
         on_event(warning)
+    request = with_secrets(request)
     faults: tuple[str, ...] = ()
     kind = OPTIMIZED if prepared.changed else ORIGINAL
     try:
@@ -222,6 +223,15 @@ def build(
         kind, faults = ORIGINAL, (sentence,)
     result = replace(result, warnings=unused + result.warnings)
     return BuildReport(prepared.source.name, engine.name, kind, request.tags, result, faults)
+
+
+def with_secrets(request: BuildRequest) -> BuildRequest:
+    """A request whose secrets are read, for builds of more than one text. Raises `UsageError`."""
+    if not request.secrets:
+        return request
+    from dfkit.build.buildkit.secrets import read as read_secret
+
+    return replace(request, secrets=tuple(map(read_secret, request.secrets)))
 
 
 def _unused(prepared: Prepared, request: BuildRequest, engine: Engine | Builder) -> tuple[str, ...]:

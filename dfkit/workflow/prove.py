@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from dfkit._record import record, replace
 from dfkit.errors import UsageError
-from dfkit.workflow.build import plan_context
+from dfkit.workflow.build import plan_context, with_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def prove(
     edited = edit if edit is not None else edited_file(prepared.plan)
     if edit is not None and edit not in {entry.path for entry in prepared.plan.entries}:
         raise UsageError(f"{edit} is not among the files that the build sends; `dfkit build --dry-run` lists them")
-    fresh = replace(request, no_cache=True, tags=())
+    fresh = replace(with_secrets(request), no_cache=True, tags=())
     images: list[str] = []
     base = _base_layers(prepared, engine)
 

@@ -510,3 +510,18 @@ def test_an_interrupt_ends_a_build_whose_output_nobody_reads(any_engine, run):
     assert b"interrupted" in errors
     assert b"Fatal" not in errors
     assert b"Traceback" not in errors
+
+
+def test_a_secret_that_can_be_read_once_serves_all_builds_of_a_proof(engine, tmp_path):
+    value = secrets.token_hex(8)
+    (tmp_path / "Dockerfile").write_text(
+        f'FROM busybox\nRUN --mount=type=secret,id=a,required=true test "$(cat /run/secrets/a)" = {value}\n'
+    )
+    ours, theirs = os.pipe()
+    os.write(theirs, value.encode())
+    os.close(theirs)
+    command = [*DFKIT, "prove", str(tmp_path), "-H", engine.host, "--secret", f"id=a,src=/dev/fd/{ours}"]
+    done = subprocess.run(command, pass_fds=[ours], capture_output=True, text=True)
+    os.close(ours)
+    assert done.returncode == 0, done.stderr
+    assert "verdict: equivalent" in done.stdout

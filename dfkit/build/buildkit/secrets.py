@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+from dfkit._record import replace
 from dfkit.build.buildkit.grpc import NOT_FOUND, StatusError, unary
 from dfkit.build.buildkit.wire import Message, encode
 from dfkit.errors import UsageError
@@ -31,26 +32,17 @@ _MOST_SCRUBBED = 1000
 _SCRUBBED = "***"
 
 
-class _Hidden:
-    """A value that does not show where a traceback prints variables."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: bytes) -> None:
-        self.value = value
-
-
 class Secrets:
     """The service for one build."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         """Read the secrets. Raises `UsageError` for one that is not there or too large, and for an id that is there twice."""
-        self._values: dict[str, _Hidden] = {}
+        self._secrets: dict[str, Secret] = {}
         for secret in secrets:
-            if secret.id in self._values:
+            if secret.id in self._secrets:
                 raise UsageError(f"two secrets have the id {secret.id}: a step can ask for only one of them")
-            self._values[secret.id] = _read(secret)
-        self._words = _Words(self._values.values())
+            self._secrets[secret.id] = read(secret)
+        self._words = _Words(self._secrets.values())
 
     def handlers(self) -> Mapping[str, Handler]:
         """The service's handlers by gRPC path."""
@@ -65,19 +57,17 @@ class Secrets:
 
     def _get(self, request: bytes) -> bytes:
         name = Message(request).text(1)
-        if name not in self._values:
+        if name not in self._secrets:
             # BuildKit fails the step if the mount is required, and goes on without it if not.
             raise StatusError(NOT_FOUND, f"no secret {name} was given")
-        return encode((1, self._values[name].value))
+        return encode((1, self._secrets[name].value))
 
 
 class _Words:
-    """What to look for in texts."""
+    """What to look for in texts; an object, so that no `repr` shows it."""
 
-    __slots__ = ("_words",)
-
-    def __init__(self, values: Iterable[_Hidden]) -> None:
-        lines = {line.strip() for hidden in values for line in hidden.value.decode("utf-8", "replace").splitlines()}
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        lines = {line.strip() for each in secrets for line in (each.value or b"").decode("utf-8", "replace").splitlines()}
         # A line may hold another one, which must not be cut out of it first.
         found = sorted((line for line in lines if len(line) >= SHORTEST_SCRUBBED), key=len, reverse=True)
         self._words = tuple(found[:_MOST_SCRUBBED])
@@ -89,25 +79,30 @@ class _Words:
         return text
 
 
-def _read(secret: Secret) -> _Hidden:
+def read(secret: Secret) -> Secret:
+    """The secret with its value, which its `repr` does not show. Raises `UsageError`.
+
+    Some files, such as a shell's `<(command)`, can be read only once.
+    """
     if secret.value is not None:
-        found = _Hidden(secret.value)
+        found = secret
     elif secret.variable is not None:
         if secret.variable not in os.environ:
             raise UsageError(f"the secret {secret.id} is to be the environment variable {secret.variable}, which is not set")
-        found = _Hidden(os.fsencode(os.environ[secret.variable]))
+        found = replace(secret, value=os.fsencode(os.environ[secret.variable]))
     else:
-        found = _of_file(secret.id, secret.file or secret.id)
-    if len(found.value) > LARGEST_SECRET:
+        found = _of_file(secret, secret.file or secret.id)
+    if len(found.value or b"") > LARGEST_SECRET:
         raise UsageError(f"the secret {secret.id} is too large: BuildKit takes at most {LARGEST_SECRET // 1024} KiB")
     return found
 
 
-def _of_file(name: str, path: str) -> _Hidden:
-    """A file's content, or so much of it that it is too large."""
+def _of_file(secret: Secret, path: str) -> Secret:
+    """With a file's content, or with so much of it that it is too large."""
+    name = secret.id
     try:
         with open(path, "rb") as file:
-            return _Hidden(file.read(LARGEST_SECRET + 1))
+            return replace(secret, value=file.read(LARGEST_SECRET + 1))
     except FileNotFoundError:
         raise UsageError(
             f"the secret {name} is to be the file {path}, which does not exist: name one with src=FILE, or a variable with env=NAME"
