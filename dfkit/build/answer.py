@@ -48,14 +48,13 @@ class Answer:
         session: Session | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Without a `tar` the engine takes the files over the `session`. Without that it is the classic builder."""
+        """The `parameters` say where the files are if not in a `tar`. Without a `session` it is the classic builder."""
         self._engine = engine
         self._session = session
         self._id = secrets.token_hex(16)
         self._query = list(parameters)
         if session is not None:
             self._query += [("session", session.id), ("buildid", self._id)]
-            self._query += [("remote", "client-session")] if tar is None else []
         self._headers = {"Content-Type": "application/x-tar", **(headers or {})}
         self._tar = tar
         self._lines: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=_WAITING)

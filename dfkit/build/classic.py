@@ -46,25 +46,27 @@ _IMAGE_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
 def build_classic(
-    engine: Engine, request: BuildRequest, context: Folders | Iterable[bytes], on_event: Callable[[Event], None]
+    engine: Engine, request: BuildRequest, context: Folders | Iterable[bytes] | str, on_event: Callable[[Event], None]
 ) -> BuildResult:
     """As `client.build`, which calls this."""
     began = time.monotonic()
     told = deque([f"{engine.name} has no BuildKit: stages are built one after the other, and all files are sent each time"])
     told += check_request(request, engine)
     request = replace(request, build_args={**engine.proxy_args(), **request.build_args})
-    headers = {}
+    headers: dict[str, str] = {}
+    remote = [("remote", context)] if isinstance(context, str) else []
+    tar: Iterable[bytes] | None = None
     if isinstance(context, Folders):
         headers["X-Registry-Config"] = _logins(context.dockerfile, told.append)
         placement = context.context.placement(context.dockerfile)
         request = replace(request, dockerfile=placement.name)
-        tar: Iterable[bytes] = context.context.archive(context.dockerfile, placement.name)
-    else:
+        tar = context.context.archive(context.dockerfile, placement.name)
+    elif not isinstance(context, str):
         tar = context
     transcript = Transcript()
     outcome = Outcome(trace=transcript)
     parameters = [(name, value) for name, value in query(request) if name != "version"]
-    answer = Answer(engine, [*parameters, ("rm", "1"), ("forcerm", "1")], tar, headers=headers)
+    answer = Answer(engine, [*parameters, *remote, ("rm", "1"), ("forcerm", "1")], tar, headers=headers)
     try:
         for line in answer.lines():
             while told:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def build(
     engine: Engine | Builder,
     request: BuildRequest,
-    context: Folders | Iterable[bytes],
+    context: Folders | Iterable[bytes] | str,
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> BuildResult:
     """Build an image and call `on_event` with what happens, in the calling thread, until the engine is done.
@@ -37,7 +37,7 @@ def build(
     `context` is folders, of which the engine takes the files that it does not have yet, or a tar stream of all files, plain or
     gzip. BuildKit knows a plain tar by its first kilobyte: it must begin with an ordinary entry, not with an extended header. The
     engine applies no .dockerignore to it. The iterator is run in another thread; what it raises ends the build, and is raised
-    here.
+    here. A string is the address of a git repository or an archive, which the engine fetches itself.
 
     An engine without BuildKit, such as Podman, builds by the older interface of Docker's, and a warning says what that lacks.
 
@@ -57,7 +57,7 @@ def build(
 
     if not isinstance(engine, Engine) or only_by_control(request, context):
         if not isinstance(context, Folders):
-            raise UsageError("this build takes its context from folders, not from a tar")
+            raise UsageError("this build takes its context from folders, not from a tar or an address")
         return solve(engine, request, context, on_event)
     if not engine.has_buildkit:
         from dfkit.build.classic import build_classic
@@ -66,15 +66,19 @@ def build(
     began = time.monotonic()
     told = deque(check_request(request, engine))
     request = replace(request, build_args={**engine.proxy_args(), **request.build_args})
-    folders, tar = (context, None) if isinstance(context, Folders) else (None, context)
+    folders = context if isinstance(context, Folders) else None
+    tar = None if isinstance(context, Folders | str) else context
     if folders is not None:
         request = replace(request, dockerfile=folders.name)
+    parameters = query(request)
+    if tar is None:
+        parameters.append(("remote", context if isinstance(context, str) else "client-session"))
     with Services(request, folders, told.append) as services:
         outcome = Outcome(services.secrets.scrub)
         session = Session(through_engine(engine.api), *services.handlers(), shared_key=services.shared_key)
         open_session(session, engine)
         try:
-            answer = Answer(engine, query(request), tar, session=session)
+            answer = Answer(engine, parameters, tar, session=session)
             try:
                 for line in answer.lines():
                     while told:

@@ -25,6 +25,7 @@ import pytest
 from dfkit.build import (
     BuildRequest,
     BuildWarning,
+    Engine,
     ImageBuilt,
     SolveFailed,
     StepDone,
@@ -146,6 +147,32 @@ def test_a_gzip_context_and_another_dockerfile_are_taken(engine, name):
     tar = b"".join(context("not this one", {".dfkit-1.Dockerfile": "FROM scratch\nCOPY hello /\n", "hello": "hi"}))
     result = build(engine, BuildRequest(dockerfile=".dfkit-1.Dockerfile", tags=(name,)), [gzip.compress(tar)])
     assert engine.image(name).id == result.image_id
+
+
+@pytest.mark.parametrize("has_buildkit", [True, False])
+def test_an_address_is_fetched_by_the_engine(engine, name, serve, monkeypatch, has_buildkit):
+    archive = b"".join(context("FROM scratch\nCOPY hello /\n", {"hello": "hi"}))
+
+    class Archive(BaseHTTPRequestHandler):
+        def log_message(self, *_args):
+            pass
+
+        def do_GET(self):
+            self.send_response(200 if self.path == "/context.tar" else 404)
+            self.send_header("Content-Type", "application/x-tar")
+            self.send_header("Content-Length", str(len(archive)))
+            self.end_headers()
+            self.wfile.write(archive)
+
+        do_HEAD = do_GET
+
+    monkeypatch.setattr(Engine, "has_buildkit", has_buildkit)
+    address = serve(Archive)
+    result = build(engine, BuildRequest(tags=(name,)), f"http://{address}/context.tar")
+    assert engine.image(name).id == result.image_id
+    with pytest.raises((SolveFailed, BuildFailed)) as failed:
+        build(engine, BuildRequest(), f"http://{address}/missing.tar")
+    assert "404" in str(failed.value) or "missing.tar" in str(failed.value)
 
 
 def test_a_command_that_fails_is_told_with_its_step_exit_code_and_last_lines(engine, name):
