@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from dfkit.build.buildkit.auth import Auth
-from dfkit.build.buildkit.grpc import UNAVAILABLE, StatusError
+from dfkit.build.buildkit.auth import MOST_HOSTS, Auth
+from dfkit.build.buildkit.grpc import RESOURCE_EXHAUSTED, UNAVAILABLE, StatusError
 from dfkit.build.buildkit.wire import Message, encode
 from dfkit.build.dockerconfig import Credentials, credentials
 from dfkit.errors import UsageError
@@ -143,6 +143,23 @@ def test_the_engine_is_told_to_fetch_tokens_itself():
     with pytest.raises(StatusError) as refused:
         Auth().handlers()["/moby.filesync.v1.Auth/GetTokenAuthority"](Ask(b""))
     assert refused.value.code == UNAVAILABLE
+
+
+def test_an_engine_that_asks_for_ever_more_registries_is_refused():
+    asked = []
+
+    def lookup(host):
+        asked.append(host)
+        return Credentials("", host)
+
+    get = Auth(lookup)._credentials
+    for number in range(MOST_HOSTS):
+        get(encode((1, f"{number}.example")))
+    with pytest.raises(StatusError, match="more than 64 registries") as error:
+        get(encode((1, "one.more.example")))
+    assert error.value.code == RESOURCE_EXHAUSTED
+    assert Message(get(encode((1, "3.example")))).text(2) == "3.example"
+    assert len(asked) == MOST_HOSTS
 
 
 def test_credentials_do_not_show_their_secret():

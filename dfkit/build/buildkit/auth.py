@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 
-from dfkit.build.buildkit.grpc import UNAVAILABLE, StatusError, unary
+from dfkit.build.buildkit.grpc import RESOURCE_EXHAUSTED, UNAVAILABLE, StatusError, unary
 from dfkit.build.buildkit.wire import Message, encode
 from dfkit.build.dockerconfig import ANONYMOUS, Credentials, credentials
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dfkit.build.buildkit.grpc import Handler
+
+
+MOST_HOSTS = 64
+"""Registries of one build; each may start a program."""
 
 
 class Auth:
@@ -40,6 +44,8 @@ class Auth:
     def _credentials(self, request: bytes) -> bytes:
         host = Message(request).text(1)
         with self._lock:
+            if host not in self._known and len(self._known) >= MOST_HOSTS:
+                raise StatusError(RESOURCE_EXHAUSTED, f"credentials for more than {MOST_HOSTS} registries")
             if host not in self._known:
                 try:
                     self._known[host] = self._lookup(host)
