@@ -19,12 +19,13 @@ from dfkit.build.events import (
     StepQueued,
     StepStarted,
 )
-from dfkit.build.request import BuildRequest, Folders, Output, Resources, Secret, SshAgent
+from dfkit.build.request import BuildRequest, Cache, Folders, Output, Resources, Secret, SshAgent
 
 __all__ = [
     "BuildRequest",
     "BuildResult",
     "BuildWarning",
+    "Cache",
     "Engine",
     "EngineError",
     "Event",

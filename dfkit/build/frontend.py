@@ -90,7 +90,7 @@ def ask(
                 return _ask(channel, asked, services.secrets.scrub, on_event)
             finally:
                 session.close()
-        except (GoneError, TimeoutError) as error:
+        except GoneError as error:
             raise lost(peer, channel, error) from None
         except WireError as error:
             raise BuildFailed(f"the answer of {peer.name} at {peer.host} cannot be read ({error})") from None

@@ -58,6 +58,7 @@ class Builder:
         Raises `UsageError` for an address or certificates that are none, `NoEngine` if no BuildKit daemon answers there.
         """
         from dfkit.build.buildkit import control
+        from dfkit.build.buildkit.channel import SilentError
         from dfkit.build.buildkit.grpc import UNIMPLEMENTED, GoneError, StatusError
         from dfkit.build.buildkit.wire import WireError
 
@@ -76,7 +77,7 @@ class Builder:
             if isinstance(error, StatusError) and error.code != UNIMPLEMENTED:
                 raise NoEngine(f"the BuildKit daemon at {host} refuses to say what it is: {error}") from None
             raise NoEngine(f"what answers at {host} is no BuildKit daemon ({error})") from None
-        except TimeoutError:
+        except SilentError:
             raise NoEngine(f"what accepts connections at {host} does not answer: is it a BuildKit daemon?") from None
         except GoneError:
             raise NoEngine(self._no_start(channel)) from None

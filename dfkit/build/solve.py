@@ -153,7 +153,7 @@ def _solve(
                 solving.close()
         finally:
             session.close()
-    except (GoneError, TimeoutError) as error:
+    except GoneError as error:
         raise lost(peer, channel, error) from None
     except WireError as error:
         raise BuildFailed(f"the answer of {peer.name} at {peer.host} cannot be read ({error})") from None
@@ -223,8 +223,10 @@ def open_session(session: Session, peer: Peer) -> None:
 
 def lost(peer: Peer, channel: Channel, error: Exception) -> NoEngine:
     """The error for a connection that ended, or on which no answer came."""
+    from dfkit.build.buildkit.channel import SilentError
+
     kind = "Docker engine" if isinstance(peer, Engine) else "BuildKit daemon"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, SilentError):
         return NoEngine(f"the {kind} at {peer.host} does not answer any more")
     reason = channel.error.strerror if isinstance(channel.error, OSError) else channel.error
     return NoEngine(f"lost the {kind} at {peer.host}, which was to build ({reason or 'it closed the connection'})")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 IMAGE_CONTEXT = "docker-image://"
+LAYOUT = "oci-layout://"
 
 
 @record
@@ -323,6 +324,8 @@ def triggers_of(engine: Engine | None, contexts: Mapping[str, str] = MappingProx
     def triggers(image: str) -> tuple[str, ...] | None:
         instead = contexts.get(image) or contexts.get(context_name(image))
         if instead is not None:
+            if instead.startswith(LAYOUT):
+                return None
             if not instead.startswith(IMAGE_CONTEXT):
                 return ()
             image = instead.removeprefix(IMAGE_CONTEXT)

@@ -26,6 +26,10 @@ _RESETS = {ErrorCodes.CANCEL: CANCELLED, ErrorCodes.REFUSED_STREAM: UNAVAILABLE}
 """The other codes are errors inside: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors"""
 
 
+class SilentError(GoneError):
+    """The peer does not answer in time."""
+
+
 class EndedError(Exception):
     """The peer ended the connection in order, and said why."""
 
@@ -89,7 +93,7 @@ class Channel(Connection):
     def ask(self, path: str, message: bytes, metadata: Iterable[tuple[str, str]] = (), seconds: float | None = None) -> bytes:
         """A call with one message each way.
 
-        Raises `StatusError`, `GoneError`, and `TimeoutError` if no answer comes within that many seconds; the call is dropped then.
+        Raises `StatusError`, `GoneError`, and `SilentError` if no answer comes within that many seconds; the call is dropped then.
         """
         exchange = self.call(path, metadata)
         exchange.send(message)
@@ -103,7 +107,7 @@ class Channel(Connection):
             return answer
         except TimeoutError:
             exchange.cancel()
-            raise
+            raise SilentError from None
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ResponseReceived | TrailersReceived):

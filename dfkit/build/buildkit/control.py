@@ -120,7 +120,7 @@ def mapping(message: Message, number: int) -> dict[str, bytes]:
 
 
 def version(channel: Channel) -> str:
-    """The daemon's version, empty if it does not say. Raises `StatusError`, `GoneError`, `TimeoutError`, `wire.WireError`."""
+    """The daemon's version, empty if it does not say. Raises `StatusError`, `GoneError`, `wire.WireError`."""
     try:
         about = Message(channel.ask(INFO, b"", seconds=ANSWER_SECONDS)).message(1)
     except StatusError as error:
@@ -131,7 +131,7 @@ def version(channel: Channel) -> str:
 
 
 def workers(channel: Channel) -> tuple[Worker, ...]:
-    """Who builds for the daemon. Raises `StatusError`, `GoneError`, `TimeoutError`, `wire.WireError`."""
+    """Who builds for the daemon. Raises `StatusError`, `GoneError`, `wire.WireError`."""
     answer = Message(channel.ask(LIST_WORKERS, b"", seconds=ANSWER_SECONDS))
     return tuple(_worker(each) for each in answer.messages(1))
 
@@ -165,7 +165,7 @@ class Solving:
     def trace(self) -> Iterator[bytes]:
         """The StatusResponse messages, until the build is over.
 
-        Raises the `StatusError` that the build ended with, `GoneError` if the daemon is lost, `TimeoutError` if it does not answer.
+        Raises the `StatusError` that the build ended with, `GoneError` if the daemon is lost, `SilentError` if it does not answer.
         """
         for thread in self._threads:
             thread.start()
