@@ -164,8 +164,6 @@ def test_an_address_is_fetched_by_the_engine(engine, name, serve, monkeypatch, h
             self.end_headers()
             self.wfile.write(archive)
 
-        do_HEAD = do_GET
-
     monkeypatch.setattr(Engine, "has_buildkit", has_buildkit)
     address = serve(Archive)
     result = build(engine, BuildRequest(tags=(name,)), f"http://{address}/context.tar")
