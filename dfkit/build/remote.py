@@ -214,6 +214,8 @@ def _tls_reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not valid here ({error.verify_message.lower()}): name its CA with --tlscacert"
     reason = (getattr(error, "reason", None) or error.strerror or str(error)).replace("_", " ").lower()
+    if "eof" in reason:
+        return "it ends the connection before that is encrypted: if it does not encrypt, leave the TLS settings out"
     if "wrong version number" in reason:
         return "it does not encrypt: leave the TLS settings out"
     if "certificate required" in reason or "bad certificate" in reason:
