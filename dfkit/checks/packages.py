@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
+from dfkit._memo import remembered
 from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.edits import insert_word, run_after
@@ -41,8 +42,15 @@ def _call(node: Command, at: Place, managers: Words) -> Invocation | None:
 
 def _mentions(script: Script, managers: Words) -> bool:
     """Whether a program of these managers stands somewhere in a script: much faster than reading its commands."""
+    return not _mentioned(script).isdisjoint(managers)
+
+
+@remembered
+def _mentioned(script: Script) -> frozenset[str]:
     text = script.text.text
-    return any(program in text for manager in managers for program in table("packages")[manager]["programs"])
+    return frozenset(
+        [manager for manager, facts in table("packages").items() if any(program in text for program in facts["programs"])]
+    )
 
 
 def _asked(call: Invocation) -> Span:

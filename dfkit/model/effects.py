@@ -440,7 +440,9 @@ class Walk:
         """The paths that a table gives: `@group`, `.`, `~` expanded."""
         out: list[str] = []
         for text in texts:
-            if text.startswith("@"):
+            if text.startswith("/"):
+                out.append(text)
+            elif text.startswith("@"):
                 inner = self.places(table("commands")["groups"][text[1:]])
                 if inner is None:
                     return None

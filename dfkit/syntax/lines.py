@@ -6,8 +6,7 @@ frontend/dockerfile/parser/parser.go, and never stops at an error.
 
 from __future__ import annotations
 
-from itertools import accumulate, count
-from operator import add
+from itertools import accumulate
 
 from dfkit._record import record
 from dfkit._regex import regex
@@ -123,7 +122,7 @@ class _Scanner:
         marked = self.text.startswith("\ufeff")
         if marked:
             lines[0] = lines[0][1:]
-        starts = map(add, accumulate(map(len, lines), initial=int(marked)), count())
+        starts = [start + number for number, start in enumerate(accumulate(map(len, lines), initial=int(marked)))]
         if "\r" in self.text:
             lines = [line.rstrip("\r") for line in lines]
         return zip(starts, lines, strict=False)
