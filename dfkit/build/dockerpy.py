@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 10
 """How long an engine may take to say its version."""
+LOGIN_SECONDS = 60
+"""The same through ssh, which may ask the user for a passphrase."""
 SILENCE_SECONDS = 60
 """How long it may stay silent inside an answer, a build excepted."""
 
 EngineTrouble = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What a call of docker-py may raise: its own errors and those that it lets through."""
 
+_SCHEMES = ("unix://", "tcp://", "ssh://", "npipe://", "http://", "https://")
 _KEEP_ALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     *(
@@ -47,14 +50,17 @@ class Client(docker.APIClient):
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
+        if "://" in endpoint.host and not endpoint.host.startswith(_SCHEMES):
+            raise DockerException("write unix://PATH, tcp://HOST:PORT or ssh://USER@HOST")
         if endpoint.host.startswith("ssh://"):
             from dfkit.build.ssh import Adapter
 
-            super().__init__("tcp://ssh:22", version="1.24", timeout=ANSWER_SECONDS)
-            self.mount("http+docker://", Adapter(endpoint.host, ANSWER_SECONDS))
+            super().__init__("tcp://ssh:22", version="1.24", timeout=LOGIN_SECONDS)
+            self.mount("http+docker://", Adapter(endpoint.host, LOGIN_SECONDS))
             self.base_url = "http+docker://ssh"
             self._version: str = self._retrieve_server_version()  # type: ignore[attr-defined]
         else:
+            _try_socket(endpoint.host)
             super().__init__(endpoint.host, timeout=ANSWER_SECONDS, tls=_tls(endpoint))
             for scheme in ("http://", "https://"):
                 if scheme in self.adapters:
@@ -72,6 +78,14 @@ class _KeptAlive(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         options = [*urllib3.connection.HTTPConnection.default_socket_options, *_KEEP_ALIVE]
         super().init_poolmanager(*args, **kwargs, socket_options=options)
+
+
+def _try_socket(host: str) -> None:
+    """Raise what connecting to a unix socket raises: docker-py would leave a socket open that it could not connect."""
+    if host.startswith("unix:///"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(ANSWER_SECONDS)
+            probe.connect(host.removeprefix("unix://"))
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig | bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from dfkit._record import record
+from dfkit._regex import regex
 from dfkit.build.dockerconfig import endpoint, load
 from dfkit.errors import DfkitError, NoEngine, UsageError
 
@@ -202,7 +203,8 @@ def connect(host: str | None = None, *, context: str | None = None) -> Engine:
         return Engine(Client(found), found.host)
     except EngineTrouble as error:
         if isinstance(error, DockerException) and not _unreachable(error):
-            raise NoEngine(f"cannot use the Docker engine at {found.host}: {error}") from None
+            shown = regex(r"(?<=:)[^:/@]*(?=@)").sub("…", found.host)  # a password, which no address of an engine has
+            raise NoEngine(f"cannot use the Docker engine at {shown}: {error}") from None
         raise trouble(error, found.host, "connect") from None
 
 

@@ -32,9 +32,9 @@ def command(url: str) -> list[str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise DockerException(f"{url} cannot be read ({error})") from None
+        raise DockerException(str(error)) from None
     if not parts.hostname or parts.password or parts.query or parts.fragment:
-        raise DockerException(f"{url} is no address: write ssh://USER@HOST or ssh://USER@HOST:PORT")
+        raise DockerException("write ssh://USER@HOST or ssh://USER@HOST:PORT")
     words = ["ssh", "-o", "ConnectTimeout=30", "-T"]
     words += ["-l", parts.username] if parts.username else []
     words += ["-p", str(port)] if port else []

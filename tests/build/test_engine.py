@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import gc
 import socket
 import threading
-
-import pytest
 
 from dfkit.build import connect
 from dfkit.build.dockerconfig import Endpoint
@@ -21,7 +18,6 @@ def refusal(*host, **context):
     raise AssertionError("an engine answered")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_socket_that_nobody_answers_is_one_sentence(tmp_path):
     sentence, exit_code = refusal(f"unix://{tmp_path}/docker.sock")
     assert sentence == (
@@ -32,7 +28,6 @@ def test_a_socket_that_nobody_answers_is_one_sentence(tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(f"{tmp_path}/dead.sock")
         assert "(connection refused)" in refusal(f"unix://{tmp_path}/dead.sock")[0]
-    gc.collect()  # docker-py leaves a socket open that it could not connect: its warning belongs here
 
 
 def test_something_else_than_an_engine_is_one_sentence():
@@ -56,9 +51,15 @@ def test_something_else_than_an_engine_is_one_sentence():
 
 
 def test_an_address_or_context_that_is_none_is_one_sentence():
-    assert "nosuch://x" in refusal("nosuch://x")[0]
+    assert refusal("nosuch://x")[0] == (
+        "cannot use the Docker engine at nosuch://x: write unix://PATH, tcp://HOST:PORT or ssh://USER@HOST"
+    )
     assert refusal(context="nosuch")[0] == "there is no docker context `nosuch`: `docker context ls` lists them"
-    assert "ssh:// is no address" in refusal("ssh://")[0]
+    for address in ("ssh://", "ssh://host?x"):
+        assert refusal(address)[0] == f"cannot use the Docker engine at {address}: write ssh://USER@HOST or ssh://USER@HOST:PORT"
+    assert "Port" in refusal("ssh://host:port")[0]
+    for address in ("ssh://me:hunter2@host", "tcp://me:hunter2@host:1"):
+        assert "://me:…@host" in refusal(address)[0]
 
 
 def test_the_webs_certificates_do_not_replace_the_engines(monkeypatch, tmp_path):
