@@ -257,6 +257,19 @@ def test_the_request_means_the_same_on_both_ways(modern_engine, folder, name):
     assert said[0][-1] == "lo"
 
 
+def test_the_image_is_the_same_on_both_ways(modern_engine, folder, name):
+    text = (
+        'FROM scratch AS a\nCOPY a /f\nFROM scratch\nCOPY --from=a /f /g\nENV A=b\nLABEL x=y\nENTRYPOINT ["/g"]\nONBUILD RUN x\n'
+    )
+    context, unused = folder("context", {"a": secrets.token_hex(8)}), folder("unused", {"f": ""})
+    first, second = (
+        build(modern_engine, BuildRequest(tags=(name,), labels={"l": "m"}), folders(context, text, **named))
+        for named in ({}, {"unused": unused})
+    )
+    assert first.image_id == second.image_id
+    assert [step.name for step in first.steps] == [step.name for step in second.steps]
+
+
 def test_a_step_that_fails_is_told_with_its_logs(peer, folder):
     context = folders(folder("c", {"a": ""}), "FROM busybox\nRUN echo out; echo err >&2; exit 7\n", o=folder("o", {"f": ""}))
     with pytest.raises(SolveFailed) as raised:
