@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dfkit.build import Engine, connect
+from dfkit.build import BuildRequest, BuildResult, Engine, Event, Folders, StepLog, build, connect
+from dfkit.context import plan
 from dfkit.errors import NoEngine
 from tests.engine.near import SCRIPTS, listener, script, without_engine
 
@@ -118,6 +120,38 @@ def any_engine(request: pytest.FixtureRequest) -> Engine:
     """Each of the two engines in turn."""
     found: Engine = request.getfixturevalue(f"{request.param}_engine")
     return found
+
+
+class Run:
+    """Builds texts with the files of `folder`."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.images: list[str] = []
+
+    def __call__(self, text: str, **fields: Any) -> tuple[BuildResult, list[str]]:
+        """What a build with these fields of its request comes to, and the lines that its steps print."""
+        lines: list[str] = []
+
+        def note(event: Event) -> None:
+            if isinstance(event, StepLog):
+                lines.append(event.line)
+
+        folders = Folders(plan(str(self.folder)), text.encode())
+        result = build(self.engine, BuildRequest(**fields), folders, note)
+        self.images.append(result.image_id)
+        return result, lines
+
+
+@pytest.fixture
+def run(any_engine: Engine, tmp_path: Path) -> Iterator[Run]:
+    """Builds of one test, whose images do not outlive it."""
+    made = Run(any_engine, tmp_path / "context")
+    made.folder.mkdir()
+    yield made
+    for image in dict.fromkeys(filter(None, made.images)):
+        any_engine.remove(image)
 
 
 @pytest.fixture
