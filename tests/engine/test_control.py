@@ -25,7 +25,7 @@ import pytest
 from dfkit.build import BuildRequest, BuildWarning, Folders, ImageBuilt, SolveFailed, StepLog, build
 from dfkit.build.capabilities import Unsupported
 from dfkit.build.remote import Builder, Tls, connect_builder
-from dfkit.build.request import Cache, Output
+from dfkit.build.request import Cache, Output, Secret
 from dfkit.context import plan
 from dfkit.errors import NoEngine, UsageError
 from tests.engine.test_loss import nothing_left
@@ -268,6 +268,17 @@ def test_the_image_is_the_same_on_both_ways(modern_engine, folder, name):
     )
     assert first.image_id == second.image_id
     assert [step.name for step in first.steps] == [step.name for step in second.steps]
+
+
+def test_a_secret_reaches_the_step_and_is_in_no_event(peer, folder):
+    value = secrets.token_hex(16)
+    text = "FROM busybox\nRUN --mount=type=secret,id=s,required=true cat /run/secrets/s | wc -c; cat /run/secrets/s; exit 3\n"
+    events = []
+    request = BuildRequest(no_cache=True, secrets=(Secret("s", value=value.encode()),))
+    with pytest.raises(SolveFailed) as raised:
+        build(peer, request, folders(folder("c", {"a": ""}), text, o=folder("o", {"f": ""})), events.append)
+    assert raised.value.logs == ("32", "***")
+    assert value not in f"{events}{raised.value}{raised.value.steps}"
 
 
 def test_a_step_that_fails_is_told_with_its_logs(peer, folder):
