@@ -6,8 +6,13 @@ import io
 import os
 import stat
 import tarfile
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dfkit.build.tarstream import Member, TarError, TarStream
 from dfkit.build.unpack import Unpacker
@@ -267,3 +272,38 @@ def test_a_reader_never_sees_half_a_file(out):
         unpacker.put(Member("a", "file", 0o644, 0, 9, ""), slowly())
     assert seen == [b"old"] * 3
     assert tree(out) == {"a": b"newnewnew"}
+
+
+NAMES = st.sampled_from(
+    ["a", "b", "..", ".", "there", "there-file", "a/b", "b/a", "a/../b", "there/x", "there-file/x", "/a", "", "a/b/a"]
+)
+TARGETS = st.sampled_from(
+    ["a", "b", "a/b", "..", "../outside", "../../outside/kept", "/{outside}", "/{outside}/kept", "there", "there/kept", "."]
+)
+MEMBERS = st.lists(
+    st.tuples(st.sampled_from(["file", "dir", "symlink", "link", "special"]), NAMES, TARGETS), min_size=1, max_size=8
+)
+
+
+@given(MEMBERS)
+def test_no_order_of_entries_gets_out(members):
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        outside, out = root / "outside", root / "some" / "out"
+        outside.mkdir()
+        (outside / "kept").write_text("kept")
+        out.mkdir(parents=True)
+        (out / "there").symlink_to(outside)
+        (out / "there-file").symlink_to(outside / "kept")
+        (outside / "kept").chmod(0o604)
+        before = {path: (path.lstat().st_mode, path.lstat().st_mtime_ns) for path in (outside, outside / "kept")}
+        with suppress(TarError, OSError), Unpacker(str(out)) as unpacker:
+            for kind, path, target in members:
+                target = target.replace("/{outside}", str(outside))
+                unpacker.put(Member(path, kind, 0o777, 10**18, 1, target), iter([b"x"]))
+        assert sorted(os.listdir(root)) == ["outside", "some"]
+        assert os.listdir(root / "some") == ["out"]
+        assert tree(outside) == {"kept": b"kept"}
+        assert (outside / "kept").stat().st_nlink == 1
+        assert {path: (path.lstat().st_mode, path.lstat().st_mtime_ns) for path in before} == before
+        assert not any(name.startswith(".dfkit-") for _, folders, files in os.walk(out) for name in (*folders, *files))
