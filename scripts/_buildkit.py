@@ -36,6 +36,7 @@ ATTEMPTS = 40
 
 _MISSING = re.compile(r"failed to resolve source metadata for (\S+): ")
 _PLATFORM = re.compile(r"\blinux/(?:386|amd64|arm64|arm|ppc64le|riscv64|s390x)\b(?:/v[0-9]+)?")
+_STAGE = re.compile(r"(?i)\bas[\s\\`]+(\S+)")
 _SYNTAX = re.compile(r"(?i)^(\ufeff?)#[ \t]*syntax[ \t]*=.*$", re.MULTILINE)
 
 
@@ -112,11 +113,11 @@ class BuildKit:
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(self.answer, cases))
 
-    def answer(self, case: Case, *, again: bool = False) -> Answer:
-        """What BuildKit says of a case; from the cache if it was asked before, unless `again`."""
+    def answer(self, case: Case) -> Answer:
+        """What BuildKit says of a case; from the cache if it was asked before."""
         key = json.dumps([self.version, case.text, case.build_args, case.check, case.ignore])
         path = self.cache / f"{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.json"
-        if path.exists() and not again:
+        if path.exists():
             return _read(json.loads(path.read_text()))
         data = self._ask(case)
         if not _read(data).counted:
@@ -139,11 +140,14 @@ class BuildKit:
             file.write_bytes(case.text.encode("utf-8", "surrogateescape"))
             (context / ".dockerignore").write_text(case.ignore)
             # Names that other files needed need not be asked for again.
-            contexts = {name: USUAL for name in sorted(self._names) if name.rpartition("/")[2].partition(":")[0] in case.text}
+            stages = {name.lower() for name in _STAGE.findall(case.text)}
+            contexts = {name: USUAL for name in sorted(self._names) if _last_part(name) in case.text and name not in stages}
             for _ in range(ATTEMPTS):
                 data = self._run([*options, *self._contexts(contexts), "-f", str(file), str(context)])
                 missing = _MISSING.search((data["error"] or ("",))[0])
-                if missing is None or not self._provide(_familiar(missing[1]), case.text, contexts):
+                # A named context with a stage's name would take the place of the stage.
+                name = _familiar(missing[1]) if missing is not None else ""
+                if not name or name in stages or not self._provide(name, case.text, contexts):
                     break
         return data
 
@@ -199,6 +203,10 @@ class BuildKit:
 def _familiar(name: str) -> str:
     """A reference as Docker writes it for people."""
     return name.removeprefix("docker.io/").removeprefix("library/").removesuffix(":latest")
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2].partition(":")[0]
 
 
 def plain(text: str) -> str:

@@ -227,6 +227,13 @@ def test_files_without_a_stage(text, said):
     assert said in problems(text)[0][1]
 
 
+@pytest.mark.parametrize("keyword", ["RUN", "CMD", "ENTRYPOINT"])
+def test_a_command_may_be_missing(keyword):
+    file = parse(f"FROM a\n{keyword}\n")
+    assert not file.problems
+    assert file.instructions[1].form.text.text == ""
+
+
 def test_one_bad_line_changes_nothing_else():
     good = parse("FROM a\nRUN x\nUSER y\n")
     bad = parse("FROM a\nRUN x\nFOO bar\nUSER y\n")

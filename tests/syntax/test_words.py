@@ -21,6 +21,15 @@ def test_expansion(word, value):
     assert expand(word, VALUES.get) == value
 
 
+@pytest.mark.parametrize(
+    ("word", "name", "rest"),
+    [("$$a", "$", "a"), ("$-b", "-", "b"), ("$?", "?", ""), ("$!x", "!", "x"), ("$12a", "12", "a"), ("$é.", "é", "."), ("${@}", "@", ""),
+     ("$#", "#", ""), ("$_1-", "_1", "-")],
+)  # fmt: skip
+def test_odd_names_are_those_that_buildkit_has(word, name, rest):
+    assert expand(word, {name: "<>"}.get) == f"<>{rest}"
+
+
 def test_a_backtick_escapes_where_the_file_says_so():
     assert expand("`$a\\", VALUES.get, "`") == "$a\\"
 
