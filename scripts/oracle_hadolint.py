@@ -37,33 +37,51 @@ def oracle() -> tuple[int, list[str]]:
     """What hadolint and the profile say about each Dockerfile is the same: how many were compared, and where it is not."""
     if not os.access(HADOLINT, os.X_OK):
         return 0, ["DFKIT_HADOLINT names no program: nothing was run."]
-    texts = list(dict.fromkeys(_texts()))
+    count, different = 0, []
+    for options, texts in _texts().items():
+        count += len(texts)
+        different += _differences(options, list(texts))
+    return count, different
+
+
+def _differences(options: tuple[str, ...], texts: list[str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         names = [f"{number:05}" for number in range(len(texts))]
         for name, text in zip(names, texts, strict=True):
             Path(folder, name).write_text(text)
-        theirs = _run([HADOLINT, "--no-fail", "--format", "json"], folder, names)
-        command = [sys.executable, "-m", "dfkit", "lint", "--profile", "hadolint", "--no-shellcheck", "-t", "none", "-f", "json"]
-        ours = _run(command, folder, names)
+        theirs = _run([HADOLINT, "--no-fail", "--format", "json", *options], folder, names)
+        dfkit = [sys.executable, "-m", "dfkit", "lint", "--profile", "hadolint", "--no-config", "--no-shellcheck", "--no-fail"]
+        selected = [
+            word for option, code in zip(options, options[1:], strict=False) if option == "--info" for word in ("--select", code)
+        ]
+        ours = _run([*dfkit, "--format", "json", *options, *selected], folder, names)
     different = []
     for name, text in zip(names, texts, strict=True):
         said = {code for _, _, code, _ in theirs[name] ^ ours[name]}
         if "failed" in said or said.intersection(KNOWN):
             continue
         for sign, found in (("-", theirs[name] - ours[name]), ("+", ours[name] - theirs[name])):
-            different += [f"{sign}{code} {line}:{column} {level}\n{text}" for line, column, code, level in sorted(found)]
-    return len(texts), different
+            different += [
+                f"{sign}{code} {line}:{column} {level} {' '.join(options)}\n{text}" for line, column, code, level in sorted(found)
+            ]
+    return different
 
 
-def _texts() -> list[str]:
-    """The Dockerfiles to compare."""
-    texts = []
+def _texts() -> dict[tuple[str, ...], dict[str, None]]:
+    """The Dockerfiles to compare, by the options of both programs."""
+    texts: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
     for case in CASES.read_text().splitlines()[1:]:
-        ways = [way.replace("@", case[2:]) for way in WAYS] if case.startswith("$ ") else [case.replace("\\n", "\n")]
+        options: tuple[str, ...] = ()
+        ways = [case.replace("\\n", "\n")]
+        if case.startswith("% "):
+            words, _, text = case[2:].partition(" % ")
+            options, ways = tuple(words.split()), [text.replace("\\n", "\n")]
+        elif case.startswith("$ "):
+            ways = [way.replace("@", case[2:]) for way in WAYS]
         for text in ways:
-            texts.append(f"{text}\n")
-            if not regex(r"(?im)^FROM ").search(text):
-                texts.append(f"{BASE}{text}\n")
+            texts[options][f"{text}\n"] = None
+            if not options and not regex(r"(?im)^FROM ").search(text):
+                texts[()][f"{BASE}{text}\n"] = None
     return texts
 
 

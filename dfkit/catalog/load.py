@@ -214,8 +214,9 @@ class _Reader:
                 self.wrong(line, f"`{profile}` is no profile: they are {_listed(PROFILES)}")
             value = _plain(profiles[profile])
             if isinstance(value, dict):
-                self.keys(profiles[profile], ("severity", "uses", "with"), "a profile")
-                value = self.one_of(profiles[profile], "severity", SEVERITIES) if "severity" in value else ON
+                self.keys(profiles[profile], ("severity", "uses", "with", "selected_only"), "a profile")
+                stated = self.one_of(profiles[profile], "severity", SEVERITIES) if "severity" in value else ON
+                value = OFF if value.get("selected_only") else stated
             elif value not in (ON, OFF):
                 self.wrong(line, f"a profile is `on`, `off` or `severity: …`, not `{value}`")
             found.append((str(profile), value))

@@ -65,6 +65,7 @@ def _in_profile() -> dict[str, Any]:
         "severity": _SEVERITY,
         "uses": {"type": "string", "description": "another check, with parameters of its own"},
         "with": {"type": "object", "description": "parameters that are others in this profile"},
+        "selected_only": {"type": "boolean", "description": "off unless the user selects the rule"},
     }
     return {"anyOf": [{"enum": [ON, OFF]}, {"type": "object", "properties": properties, "additionalProperties": False}]}
 

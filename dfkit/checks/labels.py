@@ -46,11 +46,8 @@ def _key(pair: KeyValue, label: Label, at: Place) -> str | None:
 
 @check(Stage)
 def missing(node: Stage, at: Place) -> Iterator[Finding]:
-    """A label that the settings name is missing from the final image. hadolint wants it in every stage that starts from an image."""
-    if at.imitates("hadolint"):
-        if any(each.base is node for each in at.model.stages):
-            return
-    elif node is not at.model.final:
+    """A label that the settings name is missing from the final image."""
+    if node is not at.model.final:
         return
     there = {_key(pair, label, at) for stage in node.lineage for label in _labels(stage) for pair in label.pairs}
     names = [name for name, _ in at.settings.labels if name not in there]
@@ -87,16 +84,13 @@ def malformed(node: Label, at: Place, *, kind: Literal["url", "rfc3339", "spdx",
 
 
 def _wanted(label: Label, at: Place) -> Iterator[tuple[KeyValue, str | None, str]]:
-    """Labels that the settings name, each with its value (None: not known; as written for hadolint) and its kind."""
+    """Labels that the settings name, each with its value (None: not known) and its kind."""
     kinds = dict(at.settings.labels)
     for pair in label.pairs if kinds and at.stage is not None else ():
         kind = kinds.get(_key(pair, label, at) or "")
         if kind is None or pair.value is None:
             continue
-        value = at.model.expand(pair.value, label)
-        if value is None and at.imitates("hadolint"):
-            value = pair.value.text
-        yield pair, value, kind
+        yield pair, at.model.expand(pair.value, label), kind
 
 
 # Semantic Versioning 2.0.0, https://semver.org

@@ -71,6 +71,8 @@ def suppress(
     unknown: list[Diagnostic] = []
     for comment in dockerfile.comments:
         ignore = _read(dockerfile, comment, rules.catalog)
+        if exact and ignore is not None and ignore.tool == "hadolint" and "hadolint" not in comment.text:
+            continue
         if ignore is None or (ignore.tool == "check" and comment.span in top and not directives):
             continue
         keys: set[str] = set()
@@ -149,5 +151,6 @@ def _reach(dockerfile: Dockerfile, stages: Sequence[Stage], comment: Comment, sc
     for stage in reversed(stages):
         if stage.from_.span.start <= at or stage.from_ is instruction:
             last = stage.instructions[-1] if stage.instructions else stage.from_
-            return Span(stage.from_.span.start, last.span.end)
+            # For hadolint a FROM belongs to no stage.
+            return Span(stage.from_.span.end if exact else stage.from_.span.start, last.span.end)
     return None
