@@ -72,6 +72,14 @@ def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Any]:
     return _read(os.path.join(folder(environ), "config.json")) or {}
 
 
+def section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in the configuration, empty where there is none. Raises `UsageError` for what is something else."""
+    found = config.get(name)
+    if found is not None and not isinstance(found, dict):
+        raise UsageError(f"`{name}` in docker's configuration is no object: mend {os.path.join(folder(), 'config.json')}")
+    return found or {}
+
+
 def endpoint(host: str | None, context: str | None, environ: Mapping[str, str] = os.environ) -> Endpoint:
     """The engine at `host`, else of the context of that name; else what the environment says, else the current context.
 
@@ -79,7 +87,7 @@ def endpoint(host: str | None, context: str | None, environ: Mapping[str, str] =
     """
     if host or (not context and environ.get("DOCKER_HOST")):
         return _from_environment(host or environ["DOCKER_HOST"], environ)
-    name = context or environ.get("DOCKER_CONTEXT") or load(environ).get("currentContext") or DEFAULT_CONTEXT
+    name = str(context or environ.get("DOCKER_CONTEXT") or load(environ).get("currentContext") or DEFAULT_CONTEXT)
     return _from_environment(DEFAULT_HOST, environ) if name == DEFAULT_CONTEXT else _from_context(name, environ)
 
 
@@ -96,8 +104,8 @@ def _from_context(name: str, environ: Mapping[str, str]) -> Endpoint:
     about = _read(os.path.join(contexts, "meta", key, "meta.json"))
     if about is None:
         raise UsageError(f"there is no docker context `{name}`: `docker context ls` lists them")
-    docker = (about.get("Endpoints") or {}).get("docker") or {}
-    if not docker.get("Host"):
+    docker = section(section(about, "Endpoints"), "docker")
+    if not isinstance(docker.get("Host"), str) or not docker["Host"]:
         raise UsageError(f"the docker context `{name}` names no Docker engine: `docker context inspect {name}` shows it")
     found = _with_files(docker["Host"], os.path.join(contexts, "tls", key, "docker"), verify=not docker.get("SkipTLSVerify"))
     has_tls = bool(found.ca or found.certificate or docker.get("SkipTLSVerify"))
@@ -118,12 +126,12 @@ def credentials(host: str, config: Mapping[str, Any] | None = None) -> Credentia
     """
     config = load() if config is None else config
     key = _HUB_KEY if host in _HUB_NAMES else host
-    helper = (config.get("credHelpers") or {}).get(host if key == host else _HUB_KEY) or config.get("credsStore")
+    helper = section(config, "credHelpers").get(host if key == host else _HUB_KEY) or config.get("credsStore")
     if helper and (found := _from_helper(str(helper), key)) is not None:
         return found
-    for name, entry in (config.get("auths") or {}).items():
+    for name, entry in section(config, "auths").items():
         if name == key or _host_of(name) == _host_of(key):
-            return _from_entry(name, entry or {})
+            return _from_entry(name, entry if isinstance(entry, dict) else {})
     return ANONYMOUS
 
 

@@ -67,6 +67,15 @@ class Client(docker.APIClient):
                     self.mount(scheme, _KeptAlive())
         self.timeout = SILENCE_SECONDS
 
+    @property
+    def _general_configs(self) -> dict[str, Any]:
+        """Nothing of docker's configuration: docker-py cannot live with one login in it that cannot be read."""
+        return {"auths": {}}
+
+    @_general_configs.setter
+    def _general_configs(self, _read: object) -> None:
+        return
+
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """As requests does, but for the certificates that a call checks against."""
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)

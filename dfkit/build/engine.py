@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from dfkit._record import record
 from dfkit._regex import regex
-from dfkit.build.dockerconfig import endpoint, load
+from dfkit.build.dockerconfig import endpoint, load, section
 from dfkit.errors import DfkitError, NoEngine, UsageError
 
 TYPE_CHECKING = False
@@ -160,8 +160,8 @@ class Engine:
 
         https://docs.docker.com/engine/cli/proxy/
         """
-        proxies = load().get("proxies") or {}
-        settings = proxies.get(self.host) or proxies.get("default") or {}
+        proxies = section(load(), "proxies")
+        settings = section(proxies, self.host if self.host in proxies else "default")
         names = {"httpProxy": "http_proxy", "httpsProxy": "https_proxy", "ftpProxy": "ftp_proxy", "noProxy": "no_proxy"}
         found = {name: str(settings[key]) for key, name in names.items() if settings.get(key)}
         return found | {name.upper(): value for name, value in found.items()}

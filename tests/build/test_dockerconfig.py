@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from dfkit.build.dockerconfig import DEFAULT_HOST, Endpoint, endpoint, load
+from dfkit.build.dockerconfig import ANONYMOUS, DEFAULT_HOST, Endpoint, credentials, endpoint, load
+from dfkit.build.dockerpy import Client
 from dfkit.errors import UsageError
 
 
@@ -92,3 +93,28 @@ def test_a_context_without_an_engine_or_without_itself_is_a_sentence(docker):
     docker.context("kubernetes")
     with pytest.raises(UsageError, match="the docker context `kubernetes` names no Docker engine"):
         docker.find(DOCKER_CONTEXT="kubernetes")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        '{"auths": {"x.example": {"auth": "hunter2"}}}',
+        '{"auths": {"x.example": {"auth": 5}}}',
+        '{"auths": {"x.example": "y"}}',
+        '{"auths": {"x.example": null}, "credHelpers": null}',
+    ],
+)
+def test_a_login_that_cannot_be_read_is_no_matter_for_those_who_do_not_ask_for_it(docker, monkeypatch, settings):
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker.folder))
+    (docker.folder / "config.json").write_text(settings)
+    monkeypatch.setattr(Client, "_retrieve_server_version", lambda _self: "1.41")
+    Client(Endpoint("tcp://127.0.0.1:1")).close()
+    assert credentials("y.example") == ANONYMOUS
+
+
+@pytest.mark.parametrize("name", ["auths", "credHelpers"])
+def test_a_section_of_another_kind_is_a_sentence(docker, monkeypatch, name):
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker.folder))
+    docker.settings(**{name: ["x"]})
+    with pytest.raises(UsageError, match=f"^`{name}` in docker's configuration is no object: mend {docker.folder}/config.json$"):
+        credentials("x.example")
