@@ -142,9 +142,9 @@ class _File:
                 raise UsageError(f"the output {path} is a folder: name a file, or give a folder of files with type=local")
             if status is None or stat.S_ISREG(status.st_mode):
                 self._temporary = os.path.join(os.path.dirname(self._path), f".dfkit-{secrets.token_hex(8)}")
-                self.descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                self.descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             else:  # a pipe or a device has no content to keep
-                self.descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+                self.descriptor = os.open(self._path, os.O_WRONLY)
         except OSError as error:
             raise UsageError(f"the output {path} cannot be written: {_reason(error)}") from None
 
