@@ -5,13 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
@@ -19,19 +15,10 @@ import docker
 import pytest
 
 from dfkit.build import Engine
+from tests.engine.near import SCRIPTS, network_of
+from tests.engine.near import script as load
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "scripts"
-
-
-def load(name: str) -> ModuleType:
-    """A script as a module, its files moved out of the checkout by the caller where it writes any."""
-    spec = spec_from_loader(name, SourceFileLoader(name, str(SCRIPTS / name)))
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -79,7 +66,7 @@ def test_base_images_without_an_engine_says_what_to_do(tmp_path: Path) -> None:
     assert f"no Docker engine answers at unix://{tmp_path}/none.sock" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["engine", "base-images", "modern-engine"])
+@pytest.mark.parametrize("name", ["engine", "base-images", "modern-engine", "test-programs"])
 def test_wrong_use_ends_with_2(name: str) -> None:
     assert script(name, "nonsense").returncode == 2
 
@@ -183,11 +170,10 @@ def test_a_base_runs_what_it_is_for(client: docker.DockerClient, image: str, com
 def test_the_modern_engine_has_a_network_of_its_own_with_nothing_in_it(modern_engine: Engine) -> None:
     if ".cache/modern-engine" not in modern_engine.host:
         pytest.skip("the recent engine is not one that this checkout started")
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(modern_engine.host.removeprefix("unix://"))
-        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
-    destinations = [line.split()[1] for line in Path(f"/proc/{pid}/net/route").read_text().splitlines()[1:]]
+    network = network_of(modern_engine)
+    assert os.readlink(network) != os.readlink("/proc/self/ns/net")
+    routes = Path(network).parents[1] / "net" / "route"
+    destinations = [line.split()[1] for line in routes.read_text().splitlines()[1:]]
     assert "00000000" not in destinations  # no way out
 
 
