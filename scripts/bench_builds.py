@@ -74,6 +74,7 @@ def builds(progress: Callable[[str], None]) -> tuple[list[tuple[str, Pairs]], li
         for name, (engine, docker) in clients().items():
             dfkit = [str(DFKIT), "build", "--no-optimize", "--quiet"]
             beside = f"{name}: `dfkit build` beside `{Path(docker[0]).name} build`"
+            docker.append("--quiet")
             with engine:
                 progress(f"{name}, {COUNT} files, cold")
                 cold = timed(engine, [[*dfkit, "--no-cache"], [*docker, "--no-cache"]], context.renamed, PAIRS, peaks)
