@@ -66,6 +66,8 @@ def build_classic(
     transcript = Transcript()
     outcome = Outcome(trace=transcript)
     parameters = [(name, value) for name, value in query(request) if name != "version"]
+    if engine.podman:
+        parameters = _for_podman(parameters, request)
     answer = Answer(engine, [*parameters, *remote, ("rm", "1"), ("forcerm", "1")], tar, headers=headers)
     try:
         for line in answer.lines():
@@ -98,6 +100,17 @@ def _read(line: bytes, outcome: Outcome, transcript: Transcript) -> Iterator[Eve
             yield from transcript.fail(reason)
     except (ValueError, TypeError, AttributeError) as error:
         raise BuildFailed(f"the engine's answer cannot be read ({type(error).__name__}: {error})") from None
+
+
+def _for_podman(parameters: list[tuple[str, str]], request: BuildRequest) -> list[tuple[str, str]]:
+    """Podman takes some lists as JSON lists of texts only.
+
+    https://github.com/containers/podman/blob/main/pkg/api/handlers/compat/images_build.go
+    """
+    limits = [f"{name}={soft}:{hard}" for name, (soft, hard) in request.ulimits.items()]
+    lists = {"ulimits": limits, "extrahosts": list(request.extra_hosts)}
+    others = [(name, value) for name, value in parameters if name not in lists]
+    return others + [(name, json.dumps(texts)) for name, texts in lists.items() if texts]
 
 
 def _logins(dockerfile: bytes, warn: Callable[[str], None]) -> str:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from dfkit.build.classic import Transcript
+from dfkit.build.classic import Transcript, _for_podman
 from dfkit.build.events import StepDone, StepFailed, StepLog, StepStarted
+from dfkit.build.request import BuildRequest, query
 
 PODMAN = [
     "[1/2] STEP 1/2: FROM busybox AS one\n",
@@ -89,3 +90,12 @@ def test_a_step_that_fails_has_its_exit_code():
 def test_a_heading_may_come_in_pieces_and_what_comes_before_the_first_is_nobodys():
     _, events = read(["Trying to pull\nSt", "ep 1/1 : FR", "OM a\n"])
     assert [event.name for event in events if isinstance(event, StepStarted)] == ["[1/1] FROM a"]
+
+
+def test_podman_takes_lists_of_texts():
+    request = BuildRequest(tags=("a", "b"), extra_hosts=("x:1.2.3.4", "y:::1"), ulimits={"nofile": (1, 2)})
+    given = _for_podman(query(request), request)
+    assert [value for name, value in given if name == "t"] == ["a", "b"]
+    assert ("extrahosts", '["x:1.2.3.4", "y:::1"]') in given
+    assert ("ulimits", '["nofile=1:2"]') in given
+    assert len(given) == len(dict(given)) + 1
