@@ -41,6 +41,11 @@ class Binding:
     why: str = ""
 
 
+LONGEST = 131_071
+"""The most characters that the variables of a word may give it: Linux starts no process with a longer one (MAX_ARG_STRLEN in
+include/uapi/linux/binfmts.h), and `ENV A=$A$A` in every line doubles a value until no memory holds it."""
+
+_TOO_LONG = f"it is too long: with it the word would have over {LONGEST:,} characters, and Linux starts no process with that"
 _UNKNOWN_DEFAULT = "its default names a variable that is not known"
 _UNKNOWN_VALUE = "its value names a variable whose value is not known"
 _NOT_GIVEN = "it has no default and no --build-arg gives it"
@@ -103,10 +108,14 @@ class Scope:
 
     def _expand(self, text: str) -> tuple[str | None, Binding | None]:
         unknown: Binding | None = None
+        length = 0
 
         def value(name: str) -> str | None:
-            nonlocal unknown
+            nonlocal unknown, length
             binding = self.lookup(name)
+            length += len(binding.value or "")
+            if length > LONGEST and binding.value:
+                binding = Binding(name, binding.kind, None, binding.span, _TOO_LONG)
             if binding.value is None:
                 unknown = unknown or binding
             return None if binding.kind == "unset" else binding.value

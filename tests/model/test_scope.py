@@ -118,3 +118,10 @@ def test_what_the_image_keeps():
         "X": "env",
         "Z": "1",
     }
+
+
+def test_a_value_that_doubles_in_every_line_is_given_up():
+    file = parse("FROM scratch\nENV A=x\n" + "ENV A=$A$A\n" * 500 + "RUN make\n")
+    assert Model(file).scope(file.instructions[-1]).lookup("A").value is None
+    file = parse("FROM scratch\nENV A=x\n" + "ENV A=$A$A\n" * 10 + "RUN make\n")
+    assert Model(file).scope(file.instructions[-1]).lookup("A").value == "x" * 1024
