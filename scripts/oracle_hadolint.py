@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,7 @@ def _differences(options: tuple[str, ...], texts: list[str]) -> list[str]:
             Path(folder, name).write_text(text)
         theirs = _run([HADOLINT, "--no-fail", "--format", "json", *options], folder, names)
         dfkit = [sys.executable, "-m", "dfkit", "lint", "--profile", "hadolint", "--no-config", "--no-shellcheck", "--no-fail"]
-        selected = [
-            word for option, code in zip(options, options[1:], strict=False) if option == "--info" for word in ("--select", code)
-        ]
+        selected = [word for option, code in pairwise(options) if option == "--info" for word in ("--select", code)]
         ours = _run([*dfkit, "--format", "json", *options, *selected], folder, names)
     different = []
     for name, text in zip(names, texts, strict=True):

@@ -39,6 +39,17 @@ def forbidden(node: Command, at: Place, *, programs: tuple[Words, ...]) -> Itera
 
 
 @check(Command, program="program")
+def has_argument(node: Command, at: Place, *, program: str, argument: str) -> Iterator[Finding]:
+    """A RUN runs a program with a word that fulfils a regular expression; the first such word is marked."""
+    if not isinstance(at.instruction, Run):
+        return
+    for word in effective(node).arguments:
+        if regex(argument).fullmatch(word.value or word.text):
+            yield Finding(word.span)
+            return
+
+
+@check(Command, program="program")
 def lacks_flag(
     node: Command, at: Place, *, program: str, any_of: Words, insert: str | None = None, beside: str | None = None
 ) -> Iterator[Finding]:

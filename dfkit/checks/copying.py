@@ -76,6 +76,17 @@ def _is_plain(path: str, context: str | None) -> bool:
     return _NO_ARCHIVE.search(path) is not None
 
 
+@check(Add)
+def unchecked_download(node: Add, at: Place) -> Iterator[Finding]:
+    """ADD fetches a file over the network and does not say its checksum; what git fetches by a commit has one."""
+    if node.flag("checksum") is not None or at.stage is None:
+        return
+    for word in node.sources:
+        text = at.model.expand(word, node) or word.text
+        if text.startswith(("http://", "https://")) and not regex(r".*\.git(?:#.*)?").fullmatch(text):
+            yield Finding(word.span)
+
+
 @check(Command, program="program")
 def changed_after_copy(node: Command, at: Place, *, program: Words, option: str) -> Iterator[Finding]:
     """A RUN changes owner or mode of files that an earlier COPY of the stage brought, with `program`; COPY has `option` for that.

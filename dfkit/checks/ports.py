@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfkit._regex import regex
-from dfkit.checks.binding import Finding, check
+from dfkit.checks.binding import Finding, Words, check
 from dfkit.syntax.nodes import Expose
 from dfkit.text import Edit, Span
 
@@ -44,3 +44,11 @@ def capital_protocol(node: Expose, at: Place) -> Iterator[Finding]:
         written = word.text.endswith(protocol) and not word.pieces
         span = Span(word.span.end - len(protocol), word.span.end) if written else word.span
         yield Finding(span, edits=(Edit(span, protocol.lower()),) if written else ())
+
+
+@check(Expose)
+def exposed(node: Expose, at: Place, *, ports: Words) -> Iterator[Finding]:
+    """One of these ports, as it is written before the protocol."""
+    for word in node.words:
+        if at.stage is not None and (at.model.expand(word, node) or "").partition("/")[0].rpartition(":")[2] in ports:
+            yield Finding(word.span)

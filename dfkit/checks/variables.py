@@ -7,7 +7,7 @@ from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
 from dfkit.syntax.nodes import Arg, Env, Maintainer, Pairs, Transfer, Value
 from dfkit.syntax.nodes import Words as WordList
-from dfkit.syntax.words import variables
+from dfkit.syntax.words import BadWord, expand, variables
 from dfkit.text import Note
 
 TYPE_CHECKING = False
@@ -158,3 +158,17 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
 
     near = get_close_matches(name, names, 1, 0.85)
     return near[0] if near else None
+
+
+@check(Transfer, Pairs, Value, WordList)
+def unreadable(node: Instruction, at: Place) -> Iterator[Finding]:
+    """A word that the builder refuses to expand: an operator that it does not know, a brace or quote that is left open."""
+    if isinstance(node, Maintainer):
+        return
+    for word in _expanded(node):
+        if "$" not in word.text:
+            continue
+        try:
+            expand(word.text, lambda _name: "x", at.model.dockerfile.escape)
+        except BadWord as error:
+            yield Finding(word.span, str(error))
