@@ -19,21 +19,34 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec, SourceFileLoader
     from typing import Any
 
-    Kept = tuple[int, int, str, bytes]
-    """The source's size, its time in nanoseconds, its path, and the byte code."""
+    Kept = tuple[int, int, str, int, int]
+    """The source's size, its time in nanoseconds, its path, and where the byte code starts and ends after the index."""
 else:
     # importlib.machinery would be imported for these two.
     ModuleSpec, SourceFileLoader = type(dfkit.__spec__), type(dfkit.__spec__.loader)
 
 PREFIX = "dfkit."
+HEAD = 8
+"""The file begins with the length of the index in so many bytes; the index follows, then the byte code of all modules."""
 
 
 class Finder:
     """Finds the modules that were kept; stands before Python's own finders in `sys.meta_path`."""
 
-    def __init__(self, file: str, kept: dict[str, Kept]) -> None:
+    def __init__(self, file: str) -> None:
         self.file = file
-        self.kept = kept
+        self.kept: dict[str, Kept] = {}
+        self._codes = memoryview(b"")
+        try:
+            with open(file, "rb", buffering=0) as opened:
+                data = memoryview(opened.readall())
+            start = HEAD + int.from_bytes(data[:HEAD], "little")
+            kept = marshal.loads(data[HEAD:start])
+            whole = all([end <= len(data) - start for _, _, _, _, end in kept.values()])
+        except (OSError, ValueError, EOFError, TypeError, AttributeError):
+            return
+        if whole:
+            self.kept, self._codes = kept, data[start:]
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         """The module's spec, or None if it was not kept or its source is another one now."""
@@ -41,7 +54,8 @@ class Finder:
         if kept is None or _state(kept[2]) != kept[:2]:
             return None
         path = kept[2]
-        spec = ModuleSpec(name, _Loader(name, path, kept[3]), origin=path, is_package=path.endswith("__init__.py"))
+        loader = _Loader(name, path, self._codes[kept[3] : kept[4]])
+        spec = ModuleSpec(name, loader, origin=path, is_package=path.endswith("__init__.py"))
         spec.has_location = True
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(os.path.dirname(path))
@@ -51,7 +65,7 @@ class Finder:
         """Keep the modules that were imported the usual way."""
         if sys.dont_write_bytecode:
             return
-        made: dict[str, Kept] = {}
+        made: dict[str, tuple[int, int, str, bytes]] = {}
         for name, module in list(sys.modules.items()):
             loader = getattr(module, "__loader__", None)
             if name.startswith(PREFIX) and type(loader) is SourceFileLoader and loader.name == name:
@@ -59,16 +73,24 @@ class Finder:
                 code = loader.get_code(name)
                 if state is not None and code is not None:
                     made[name] = (*state, loader.path, marshal.dumps(code))
-        if made:
-            from dfkit import _data
+        if not made:
+            return
+        from dfkit import _data
 
-            _data.write(self.file, marshal.dumps({**self.kept, **made}))
+        codes = {name: (*kept[:3], bytes(self._codes[kept[3] : kept[4]])) for name, kept in self.kept.items()} | made
+        index: dict[str, Kept] = {}
+        at = 0
+        for name, (size, time, path, data) in codes.items():
+            index[name] = (size, time, path, at, at + len(data))
+            at += len(data)
+        head = marshal.dumps(index)
+        _data.write(self.file, b"".join([len(head).to_bytes(HEAD, "little"), head, *[data for *_, data in codes.values()]]))
 
 
 class _Loader(SourceFileLoader):
     """Python's loader of a source file, but that its byte code is at hand."""
 
-    def __init__(self, name: str, path: str, code: bytes) -> None:
+    def __init__(self, name: str, path: str, code: memoryview) -> None:
         super().__init__(name, path)
         self._code = code
 
@@ -83,12 +105,7 @@ def install(command: str) -> Finder | None:
     if not cached or type(dfkit.__loader__) is not SourceFileLoader:
         return None
     file = f"{cached.removesuffix('.pyc')}.{command}.modules"
-    try:
-        with open(file, "rb") as opened:
-            kept = marshal.loads(opened.read())
-    except (OSError, ValueError, EOFError, TypeError):
-        kept = {}
-    finder = Finder(file, kept if isinstance(kept, dict) else {})
+    finder = Finder(file)
     sys.meta_path.insert(0, finder)
     return finder
 

@@ -53,7 +53,7 @@ def test_a_changed_source_is_read_again(package):
     assert run(package) == ["_Loader", "2"]
 
 
-@pytest.mark.parametrize("content", [b"", b"rubbish", b"N", b"[\x00\x00\x00\x00"])
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"\x01" + bytes(7) + b"N", b"\xff" * 40])
 def test_a_damaged_file_is_made_again(package, content):
     run(package)
     (file,) = (package / "dfkit" / "__pycache__").glob("*.modules")
