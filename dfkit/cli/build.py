@@ -11,6 +11,7 @@ from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, 
 from dfkit.errors import NoEngine, UsageError
 from dfkit.text import at_least
 from dfkit.workflow.build import Prepared, build, dockerfile_of, for_engine, prepare
+from dfkit.workflow.configure import Planner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def run(arguments: list[str]) -> int:
             engine=engine if peer is engine else None,
             ignore_file=options.ignorefile,
             contexts=named,
+            planned=Planner().plan(file),
+            notify=_notify,
         )
         if not options.quiet:
             _say_findings(prepared)
@@ -204,6 +207,10 @@ def _build(prepared: Prepared, options: Namespace, request: BuildRequest, engine
     if (made := report.result.image_id if output is None else output.dest) and made != "-":
         print(made)
     return 0
+
+
+def _notify(sentence: str) -> None:
+    print(f"dfkit: {sentence}", file=sys.stderr)
 
 
 def _say_findings(prepared: Prepared) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dfkit.lint import Report
     from dfkit.model.copies import ContextUse, Triggers
     from dfkit.optimize import BaseFacts, Optimized
+    from dfkit.workflow.configure import Plan
 
     OnEvent = Callable[[Event], None]
     OnFault = Callable[[str, SolveFailed], None]
@@ -90,20 +91,23 @@ def prepare(
     engine: Engine | None = None,
     ignore_file: str | None = None,
     contexts: Mapping[str, str] = MappingProxyType({}),
-    settings: Settings = Settings(),  # noqa: B008 - immutable
+    planned: Plan | None = None,
+    notify: Callable[[str], None] = lambda _sentence: None,
 ) -> Prepared:
     """Read, lint, optimize with the SAFE rewrites and those of `allow`, plan the context.
 
     `ignore_file` takes the place of the Dockerfile's and the context's own. With an engine the triggers of the bases that it holds
-    are known. `contexts` maps the names of named contexts to folders and to what BuildKit fetches itself.
+    are known. `contexts` maps the names of named contexts to folders and to what BuildKit fetches itself. `planned` says how the file
+    is linted (default: as without configuration); `notify` is told why ShellCheck could not be used.
 
     Raises `UsageError`, `ContextError`.
     """
     source = read(file)
     model = Model(parse(source), build_args=build_args, contexts=contexts)
-    rules = selection(settings)
+    rules = planned.rules if planned is not None else selection()
+    settings = planned.settings if planned is not None else Settings()
     known = replace(settings, context=folder, committed=_committed(model, engine), platforms=_platforms(model, engine))
-    findings = lint_model(model, rules, known)
+    findings = lint_model(model, rules, known, notify=notify)
     optimized = None
     text = source.text
     # A file that the engine rejects is left to the engine: its own message is what users know.

@@ -160,3 +160,15 @@ def test_a_missing_shellcheck_is_said_once_for_all_files(folder, capsys, monkeyp
         (folder / name / ".dfkit.yaml").write_text("ignore: [no-user]\n")
     assert main(["lint", "a", "b"]) == 0
     assert capsys.readouterr().err.count("ShellCheck was not found") == 1
+
+
+def test_a_build_lints_as_configured_and_says_once_that_shellcheck_is_missing(folder, capsys, monkeypatch):
+    monkeypatch.setattr("dfkit.lint.shellcheck.find", lambda: None)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    (folder / ".dfkit.yaml").write_text("ignore: [sudo, no-user]\n")
+    assert main(["build", "--dry-run", "."]) == 0
+    said = capsys.readouterr().err
+    assert said.count("ShellCheck was not found") == 1
+    assert "DL3006" in said
+    assert "DL3004" not in said
+    assert main(["build", "--dry-run", "--fail-on", "error", "."]) == 0
