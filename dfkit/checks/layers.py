@@ -93,10 +93,12 @@ def _left(paths: tuple[str, ...], steps: Iterable[Step]) -> tuple[str, ...]:
     """The paths, and those that the steps write many bytes to, which are still there after the steps."""
     from dfkit.model.effects import overlaps
 
-    left = list(paths)
+    left = dict.fromkeys(paths)
     for step in steps:
-        left = [path for path in left if not any(overlaps(deleted, path) for deleted in step.effects.deletes)]
-        left += step.effects.bulk
+        deletes = step.effects.deletes
+        if deletes:
+            left = {path: None for path in left if not any(overlaps(deleted, path) for deleted in deletes)}
+        left |= dict.fromkeys(step.effects.bulk)
     return tuple(left)
 
 
@@ -104,12 +106,12 @@ def _deleted(made: tuple[str, ...], steps: Sequence[Step]) -> tuple[str, Span] |
     """The first of the paths made before that the steps of a RUN delete, and where; not what they made or only move."""
     from dfkit.model.effects import overlaps
 
-    own: list[str] = []
+    own: dict[str, None] = {}
     for step in steps:
         for path in step.effects.deletes if effective(step.command).name != "mv" else ():
             if any(overlaps(path, each) for each in made) and not any(overlaps(path, each) for each in own):
                 return path, _span_of(step.command, path)
-        own += step.effects.bulk
+        own |= dict.fromkeys(step.effects.bulk)
     return None
 
 
@@ -132,17 +134,20 @@ def deleted_later(node: Stage, at: Place) -> Iterator[Finding]:
     for instruction in node.instructions:
         if isinstance(instruction, Run):
             steps = list(_steps(instruction, at.model))
-            for maker, paths in made:
+            deletes = any(step.effects.deletes for step in steps)
+            for maker, paths in made if deletes else ():
                 found = _deleted(paths, steps)
                 if found is not None:
                     small = isinstance(maker, Transfer) and not found[0].endswith(_PACKED)
                     severity = STYLE if not at.model.is_shipped(node) else INFO if small else None
                     yield Finding(found[1], notes=(Note(maker.keyword.span, "made here"),), severity=severity)
                     break
-            made = [(maker, _left(paths, steps)) for maker, paths in made]
-            made.append((instruction, _left((), steps)))
-        elif isinstance(instruction, Transfer):
-            made.append((instruction, _copied(instruction, at.model)))
+            if deletes:
+                made = [(maker, left) for maker, paths in made if (left := _left(paths, steps))]
+            if brought := _left((), steps):
+                made.append((instruction, brought))
+        elif isinstance(instruction, Transfer) and (brought := _copied(instruction, at.model)):
+            made.append((instruction, brought))
 
 
 def _copied(copy: Transfer, model: Model) -> tuple[str, ...]:

@@ -106,6 +106,8 @@ def lacks_option(
 
 def _written_before(at: Place, names: Words) -> bool:
     """Whether an earlier command or COPY heredoc of the lineage names a setting, as when it writes a configuration file."""
+    if not any(name in at.model.dockerfile.source.text for name in names):
+        return False
     for stage in at.stage.lineage if at.stage else ():
         for instruction in stage.instructions:
             if instruction is at.instruction:

@@ -63,10 +63,10 @@ def named(node: User, at: Place) -> Iterator[Finding]:
     if (user == "root" or at.model.state(node).os == "windows") and not at.imitates("hadolint"):
         return
     scratch = at.stage.root.image == "scratch"
-    copies = any(
+    unknown = scratch and not any(
         "passwd" in at.model.dockerfile.source.slice(each.span) for each in at.stage.instructions if isinstance(each, Copy)
     )
-    message = f"there is no `/etc/passwd` that says who `{user}` is: write the number" if scratch and not copies else None
+    message = f"there is no `/etc/passwd` that says who `{user}` is: write the number" if unknown else None
     yield Finding(node.value.span, message, severity=None if message else STYLE)
 
 

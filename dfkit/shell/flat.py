@@ -26,6 +26,8 @@ _TOKEN = regex(r"\\\n|&&|\|\||\|&|[;|\n]|&>>?|[<>]&|>\||&")
 _NO_SEPARATORS = ("\\\n", "&>", "&>>", ">&", "<&", ">|")
 _JOINTS = ("&&", "||", "|", "|&")
 _BLANK = " \t\n\\"
+DEPTH = 20
+"""How deep a `$(…)` may stand in others: each level takes a look at the whole script."""
 
 
 @record
@@ -61,13 +63,16 @@ def flat(masked: Masked) -> Flat | None:
     if masked.negations or _NESTING.search(text):
         return None
     # From the inside out: what is done is a plain word of what is around it.
-    while found := list(_SUBSTITUTION.finditer(text)) if "$(" in text else []:
+    for _ in range(DEPTH):
+        found = list(_SUBSTITUTION.finditer(text)) if "$(" in text else []
         for match in found:
             inner = _chains(text, *match.span(1))
             if not inner:
                 return None
             ends[match.start()] = match.end()
             substitutions[match.start()] = inner
+        if not found:
+            break
         text = _SUBSTITUTION.sub(_filled, text)
     chains = _chains(text, 0, len(text)) if "(" not in text and ")" not in text else None
     return Flat(chains, ends, substitutions) if chains is not None else None

@@ -216,7 +216,7 @@ class Words:
         if char in "*?":
             stop = at + 1
         elif char == "[":
-            match = _BRACKET.match(text, at, end)
+            match = _BRACKET.match(text, at, end) if text.find("]", at, end) >= 0 else None
             stop = match.end() if match else at
         elif char == "{":
             match = _BRACES.match(text, at, end)

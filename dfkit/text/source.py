@@ -148,7 +148,8 @@ class Mapped:
         return isinstance(other, Mapped) and self.text == other.text and self.pieces == other.pieces
 
     def __hash__(self) -> int:
-        return hash(self.text)
+        # Equal texts at different places are common: without the place their look-up in a table takes quadratic time.
+        return hash((self.text, self.pieces[0]))
 
     def __repr__(self) -> str:
         return f"Mapped({self.text!r})"
