@@ -86,7 +86,9 @@ def load(path: str) -> list[tuple[str, Rule, tuple[Example, ...]]]:
     found = []
     known: dict[str, str] = {}
     for each in paths:
-        rule, documentation = read(each, os.path.relpath(each, path) if os.path.isdir(path) else None)
+        # The folder that a rule stands in is its subject.
+        folder = os.path.basename(os.path.dirname(os.path.abspath(each)))
+        rule, documentation = read(each, f"{folder}/{os.path.basename(each)}")
         for key in (rule.name, rule.code):
             if known.setdefault(key, each) != each:
                 raise RuleError(f"{each}:1: `{key}` is the name or code of {known[key]} already")

@@ -107,3 +107,10 @@ def test_the_checks_are_listed_with_their_parameters(capsys):
     said = capsys.readouterr().out
     assert "commands.forbidden(programs: tuple[Words, ...])\n    A RUN runs one of these programs.\n" in said
     assert "hadolint" not in said.split("(")[0]
+
+
+def test_dfkits_own_rules_can_be_tried(capsys):
+    from dfkit import _data
+
+    assert main(["rule", "test", f"{_data.folder('rules')}/packages/apt-key.yaml", f"{_data.folder('rules')}/users"]) == 0
+    assert capsys.readouterr().out.endswith(" rules: all right\n")
