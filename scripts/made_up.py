@@ -137,7 +137,9 @@ class _Maker:
         return f"{self.letters('VOLUME')} {self.pick((self.word() + '/v', '[' + chr(34) + '/a$b' + chr(34) + ']', '/a /b$a'))}"
 
     def expose(self) -> str:
-        ports = [self.pick(PORTS) if self.chance.random() < 0.85 else self.word() for _ in range(self.chance.choice((1, 1, 2)))]
+        ports = [
+            self.pick(PORTS) if self.chance.random() < 0.85 else self.variable() for _ in range(self.chance.choice((1, 1, 2)))
+        ]
         return f"{self.letters('EXPOSE')} {' '.join(ports)}"
 
     def command(self) -> str:
