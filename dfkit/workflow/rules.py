@@ -100,9 +100,11 @@ def failures(path: str, rule: Rule, examples: tuple[Example, ...]) -> Iterator[F
     """The examples of a rule that are not found as they say: bad ones once at `at:`, good ones not, and fixed ones as in `fixed:`."""
     import tempfile
 
+    others = [each for each in Catalog.load().rules if each.name != rule.name]
+    alone = Selection(Catalog((*others, rule)), (rule,))
     for example in examples:
         with tempfile.TemporaryDirectory() as folder:
-            for expected, actual in _differences(rule, example, _settings(example, folder)):
+            for expected, actual in _differences(alone, example, _settings(example, folder)):
                 yield Failure(path, example.line, rule.name, expected, actual)
 
 
@@ -116,9 +118,11 @@ def _settings(example: Example, folder: str) -> Settings:
     return Settings(**{**options, "context": folder} if example.files else options)
 
 
-def _differences(rule: Rule, example: Example, settings: Settings) -> Iterator[tuple[str, str]]:
+def _differences(alone: Selection, example: Example, settings: Settings) -> Iterator[tuple[str, str]]:
+    (rule,) = alone
+
     def find(text: str) -> list[Diagnostic]:
-        return lint(Model(parse(text)), Selection(Catalog((rule,)), (rule,)), settings)
+        return lint(Model(parse(text)), alone, settings)
 
     found = find(example.text)
     if not example.bad:

@@ -112,5 +112,5 @@ def test_the_checks_are_listed_with_their_parameters(capsys):
 def test_dfkits_own_rules_can_be_tried(capsys):
     from dfkit import _data
 
-    assert main(["rule", "test", f"{_data.folder('rules')}/packages/apt-key.yaml", f"{_data.folder('rules')}/users"]) == 0
+    assert main(["rule", "test", f"{_data.folder('rules')}/packages/apt-key.yaml", f"{_data.folder('rules')}/syntax"]) == 0
     assert capsys.readouterr().out.endswith(" rules: all right\n")
