@@ -14,7 +14,8 @@ demo: bases ## set everything up and run the main job on examples/
 	@$(BIN)/python scripts/demo
 
 test: bases modern-engine test-programs ## set everything up and run all tests, those on the engine included
-	@$(BIN)/pytest --cov=dfkit --cov-report=term
+	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine" --cov=dfkit --cov-report=
+	@$(BIN)/pytest -m engine --cov=dfkit --cov-append --cov-report=term
 
 check: venv ## style, types, contracts, stale docs, and the tests that need no engine
 	@$(BIN)/ruff check
@@ -22,7 +23,7 @@ check: venv ## style, types, contracts, stale docs, and the tests that need no e
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/docs --check
-	@$(BIN)/pytest -m "not engine"
+	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine"
 
 prove: bases ## fuzzing, corpus, kill and benchmark runs; their figures go to docs/
 	@$(BIN)/python scripts/prove

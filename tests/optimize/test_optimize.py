@@ -17,6 +17,8 @@ from dfkit.syntax.nodes import Run
 from dfkit.text import SAFE, UNSAFE, Edit, Fix, Span, apply
 from dfkit.verify.shelltrace import NoOracle, agree
 
+pytestmark = pytest.mark.xdist_group("sandbox")
+
 CORPUS = Path(__file__).parents[2] / "../shared/corpus/dockerfiles"
 
 

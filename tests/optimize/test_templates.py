@@ -11,6 +11,8 @@ from dfkit.shell import Script, shell_script
 from dfkit.text import Mapped
 from dfkit.verify.shelltrace import NoOracle, agree, shells
 
+pytestmark = pytest.mark.xdist_group("sandbox")
+
 SH = ("/bin/sh", "-c")
 
 

@@ -25,7 +25,11 @@ def _missing() -> str:
 WHY_NOT = _missing()
 
 
-pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+pytestmark = [
+    pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT),
+    # Sandboxes share one user, and with it the limit for processes, which some of these scripts reach.
+    pytest.mark.xdist_group("sandbox"),
+]
 
 SHELLS = pytest.mark.parametrize("shell", shells() or [("sh", "-c")], ids=lambda shell: shell[0])
 
