@@ -51,6 +51,7 @@ _SH_IS = {
 
 _LEVELS: dict[str, Severity] = {level: level for level in SEVERITIES}
 _NAME = regex(r"(?a)[A-Za-z_]\w*")
+_PRAGMA = regex(r"\s*hadolint\s+shell\s*=\s*([^\s#]+)")
 _INTERPRETER = regex(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?)?([^\s/]+)")
 
 
@@ -189,11 +190,18 @@ def inputs(model: Model) -> Iterator[Input]:
 
 
 def hadolint_inputs(model: Model) -> Iterator[Input]:
-    """What hadolint 2.15 gives to ShellCheck: RUN in shell form, by a SHELL that it forgets at the next FROM, ARG or ENV."""
+    """What hadolint 2.15 gives to ShellCheck: RUN in shell form, by a SHELL that it forgets at the next FROM, ARG or ENV.
+
+    `# hadolint shell=…` is taken for a SHELL; above the first FROM it holds for the stage.
+    """
     from dfkit.shell import DEFAULT_SHELL, scripts
 
     shell: tuple[str, ...] = DEFAULT_SHELL
+    said = _shells_in_comments(model)
     for instruction in instructions(model.dockerfile):
+        if not (isinstance(instruction, From) and model.stages and instruction is model.stages[0].from_):
+            while said and said[0][0] < instruction.span.start:
+                shell = said.pop(0)[1]
         match instruction:
             case From() | Arg() | Env():
                 shell = DEFAULT_SHELL
@@ -206,6 +214,14 @@ def hadolint_inputs(model: Model) -> Iterator[Input]:
                     dialect = "dash" if name == "ash" else name
                     if dialect in _SHEBANGS:
                         yield _input(script.text, dialect, model, instruction)
+
+
+def _shells_in_comments(model: Model) -> list[tuple[int, tuple[str, ...]]]:
+    """The shells that `# hadolint shell=…` names, each with its offset."""
+    named = [
+        (comment.span.start, _PRAGMA.match(comment.text)) for comment in model.dockerfile.comments if "shell" in comment.text
+    ]
+    return [(at, (match[1], "-c")) for at, match in named if match]
 
 
 def _scripts(model: Model, instruction: Instruction) -> tuple[Script, ...]:

@@ -439,3 +439,16 @@ def test_running_shellcheck_imports_nothing_heavy(tmp_path):
     assert "SC2086" in done.stdout
     heavy = {"subprocess", "tempfile", "shutil", "signal", "typing", "dataclasses", "argparse", "logging", "asyncio"}
     assert heavy.isdisjoint(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM a:1\n# hadolint shell=powershell\nRUN echo $x\n", set()),
+        ("FROM a:1\n# hadolint shell=powershell\nENV y=1\nRUN echo $x\n", {"SC2086"}),
+        ("FROM a:1\n# hadolint shell = bash\n# more\nRUN [[ $x == 1 ]]\n", {"SC2154"}),
+        ("# hadolint shell=bash\nFROM a:1\nRUN [[ $x == 1 ]]\n", {"SC2154"}),
+    ],
+)
+def test_hadolints_comment_on_the_shell_holds_as_in_hadolint(text, expected):
+    assert codes(text, profile="hadolint") == expected
