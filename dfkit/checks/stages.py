@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.model import Stage
+from dfkit.syntax.image import is_reference
 from dfkit.syntax.nodes import Arg, Copy, Dockerfile, From, Healthcheck, Run
 from dfkit.text import INFO, Edit, Note, Span
 
@@ -70,6 +71,32 @@ def capital_name(node: Stage, at: Place) -> Iterator[Finding]:
     alias = node.from_.alias
     if alias is not None and alias.text != alias.text.lower():
         yield Finding(alias.span, edits=() if alias.pieces else (Edit(alias.span, alias.text.lower()),))
+
+
+@check(Dockerfile)
+def circular(node: Dockerfile, at: Place) -> Iterator[Finding]:
+    """Stages read from each other. One that reads from itself alone is `own_stage`'s."""
+    for group in at.model.cycles:
+        if len(group) > 1:
+            names = " and ".join([f"`{stage.label}`" for stage in group])
+            notes = tuple([Note(stage.from_.span, f"stage `{stage.label}`") for stage in group[1:]])
+            place = group[0].from_.alias or group[0].from_.image
+            message = f"the stages {names} wait for each other: move what they share into a stage above"
+            yield Finding(place.span, message, notes=notes)
+
+
+@check(Stage)
+def invalid_image(node: Stage, at: Place) -> Iterator[Finding]:
+    """FROM names no stage, and nothing that can be an image. What variables make of it is not looked at."""
+    word = node.from_.image
+    if "$" in word.text or node.is_fragment:
+        return
+    if node.base is not None:
+        # FROM is particular about capitals, `--from` and `--target` are not (tried with Docker 28.5).
+        if word.text.strip("\"'") != node.base.name:
+            yield Finding(word.span, f"write `{node.base.name}`: in FROM a stage's name has small letters")
+    elif node.image is not None and node.image != "scratch" and not is_reference(node.image):
+        yield Finding(word.span)
 
 
 @check(Copy, Run)
