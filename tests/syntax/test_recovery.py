@@ -64,3 +64,9 @@ def test_garbage_in_real_files_leaves_the_other_instructions_in_99_of_100():
     files = chance.sample(corpus(), 400)
     intact = sum(not lost(text, chance) for text in files)
     assert intact >= 0.99 * len(files)
+
+
+def test_triggers_in_triggers_are_not_followed():
+    file = parse("FROM a\n" + "ONBUILD " * 5000 + "RUN x\nUSER y\n")
+    assert [instruction.name for instruction in file.instructions] == ["FROM", "ONBUILD", "USER"]
+    assert {problem.message for problem in file.problems} == {"ONBUILD cannot hold ONBUILD"}
