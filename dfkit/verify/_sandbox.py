@@ -13,6 +13,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 TYPE_CHECKING = False
@@ -152,14 +154,14 @@ def trace(request: Request, pristine: frozenset[str]) -> Response:
 
 def _run(argv: list[str], env: dict[str, str]) -> int:
     """The exit code of a process, or less than 0 if a signal ended it; what it left running is gone."""
-    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     files: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, f"{RUN}/out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
     ]
     words = [word.encode("utf-8", "surrogateescape") for word in argv]
-    process = os.posix_spawn(argv[0], words, env, file_actions=files, setsigdef=[signal.SIGPIPE])
+    process = _spawn(words, env, files)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     signal.setitimer(signal.ITIMER_REAL, 0)
     _kill_all()
@@ -168,6 +170,15 @@ def _run(argv: list[str], env: dict[str, str]) -> int:
             os.waitpid(-1, 0)
     except ChildProcessError:
         return code
+
+
+def _spawn(words: list[bytes], env: dict[str, str], files: list[tuple[Any, ...]]) -> int:
+    for _ in range(200):
+        with suppress(BlockingIOError):
+            return os.posix_spawn(words[0], words, env, file_actions=files, setsigdef=[signal.SIGPIPE])
+        # The limit counts a user's processes, and those of a sandbox that was ended take their time to go.
+        time.sleep(0.05)
+    return os.posix_spawn(words[0], words, env, file_actions=files, setsigdef=[signal.SIGPIPE])
 
 
 def _kill_all(*_signal: object) -> None:
