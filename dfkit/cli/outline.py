@@ -44,10 +44,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _target(model: Model, name: str | None) -> Stage | None:
-    if name is None:
-        return model.final
-    stage = model.stage(name)
-    if stage is None:
+    stage = model.target(name)
+    if stage is None and name is not None:
         from difflib import get_close_matches
 
         near = get_close_matches(name.lower(), [each.name for each in model.stages if each.name], 1)

@@ -73,8 +73,12 @@ class Model:
         return self.stages[-1] if self.stages else None
 
     def stage(self, name: str) -> Stage | None:
-        """A stage by its name or number. A build's `--target` takes names only."""
+        """A stage by its name or number."""
         return named(self.stages, name, numbers=True)
+
+    def target(self, name: str | None) -> Stage | None:
+        """The stage that a build's `--target` means, by its name and never by a number, as BuildKit takes it; without one the last."""
+        return named(self.stages, name) if name else self.final
 
     def stage_of(self, instruction: Instruction) -> Stage | None:
         """The stage an instruction stands in; None above the first FROM."""

@@ -140,7 +140,7 @@ def _named(
     from dfkit.model.named import named_use
 
     fetched = {name: value for name, value in contexts.items() if is_fetched(value)}
-    stage = model.stage(target) if target else model.final
+    stage = model.target(target)
     triggers = triggers_of(engine, contexts)
     named = {}
     for name, value in contexts.items():
@@ -184,10 +184,10 @@ def context_use(
 ) -> ContextUse:
     """What a build of this text reads from its context. Raises `UsageError` for a target that is no stage."""
     model = Model(parse(Source(text, file)), build_args=build_args, contexts=contexts)
-    stage = model.stage(target) if target else model.final
+    stage = model.target(target)
     if target and stage is None and model.stages:
-        names = ", ".join(stage.label for stage in model.stages)
-        raise UsageError(f"{file} has no stage `{target}`; its stages are {names}")
+        names = ", ".join(dict.fromkeys(stage.name for stage in model.stages if stage.name))
+        raise UsageError(f"{file} has no stage `{target}`; " + (f"its stages are {names}" if names else "no stage of it has a name"))
     return model.context_use(stage, triggers)
 
 
@@ -246,7 +246,7 @@ def _unused(prepared: Prepared, request: BuildRequest, engine: Engine | Builder)
 
     args = {name: value for name, value in request.build_args.items() if value is not None}
     model = Model(parse(prepared.source), build_args=args, contexts=prepared.all_contexts)
-    target = model.stage(request.target) if request.target else model.final
+    target = model.target(request.target)
     if target is None:
         return ()
     known = triggers_of(engine if isinstance(engine, Engine) else None)
@@ -293,7 +293,7 @@ def for_engine(prepared: Prepared, request: BuildRequest, engine: Engine | Build
     def check(text: str) -> None:
         args = {name: value for name, value in request.build_args.items() if value is not None}
         model = Model(parse(Source(text, prepared.source.name)), build_args=args, contexts=prepared.all_contexts)
-        target = model.stage(request.target) if request.target else model.final
+        target = model.target(request.target)
         check_features(model, target, engine, args.get("BUILDKIT_SYNTAX"))
 
     try:

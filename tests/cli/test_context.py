@@ -97,7 +97,8 @@ def test_a_target_needs_its_own_files_only(folder):
     assert found["sent"]["files"] == 2
     done = dfkit("context", "--target", "none", cwd=folder)
     assert done.returncode == 2
-    assert "has no stage `none`" in done.stderr
+    assert "has no stage `none`; its stages are " in done.stderr
+    assert dfkit("context", "--target", "0", cwd=folder).returncode == 2
 
 
 def test_an_unknown_base_sends_everything_and_says_what_is_unused_if_it_has_no_triggers(folder):

@@ -57,6 +57,8 @@ def test_outline_of_a_target_with_build_arguments():
 def test_a_target_that_is_not_there_is_one_sentence():
     done = dfkit("outline", "--target", "buid", "-", stdin="FROM x AS build\n")
     assert (done.returncode, done.stderr) == (2, "dfkit: - has no stage `buid`; did you mean `build`?\n")
+    done = dfkit("outline", "--target", "0", "-", stdin="FROM x AS build\n")
+    assert (done.returncode, done.stderr) == (2, "dfkit: - has no stage `0` (`dfkit targets` lists them)\n")
 
 
 def test_a_file_without_a_stage_is_exit_1():
