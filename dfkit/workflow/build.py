@@ -187,7 +187,9 @@ def context_use(
     stage = model.target(target)
     if target and stage is None and model.stages:
         names = ", ".join(dict.fromkeys(stage.name for stage in model.stages if stage.name))
-        raise UsageError(f"{file} has no stage `{target}`; " + (f"its stages are {names}" if names else "no stage of it has a name"))
+        raise UsageError(
+            f"{file} has no stage `{target}`; " + (f"its stages are {names}" if names else "no stage of it has a name")
+        )
     return model.context_use(stage, triggers)
 
 
