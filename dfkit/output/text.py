@@ -140,14 +140,13 @@ def _underlined(text: str, start: int, end: int) -> tuple[str, int, int]:
 
     A column is one cell of a terminal with a fixed-width font: wide characters take two, combining ones none.
     """
-    cells: list[str] = []
-    widths: list[int] = []
-    column = 0
-    for char in text:
-        cell = " " * (TAB - column % TAB) if char == "\t" else printable(char)
-        cells.append(cell)
-        widths.append(sum(map(width_of, cell)))
-        column += widths[-1]
+    cells, widths, column = list(text), [1] * len(text), len(text)
+    if not (text.isascii() and text.isprintable()):
+        column = 0
+        for at, char in enumerate(text):
+            cells[at] = " " * (TAB - column % TAB) if char == "\t" else printable(char)
+            widths[at] = sum(map(width_of, cells[at]))
+            column += widths[at]
     before, under = sum(widths[:start]), max(1, sum(widths[start:end]))
     if column <= WIDTH:
         return "".join(cells), before, under
