@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check prove bench docs venv engine modern-engine stop-engine test-programs bases clean-bases
+.PHONY: help demo test coverage check prove bench docs venv engine modern-engine stop-engine test-programs bases clean-bases
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -14,6 +14,10 @@ demo: bases ## set everything up and run the main job on examples/
 	@$(BIN)/python scripts/demo
 
 test: bases modern-engine test-programs ## set everything up and run all tests, those on the engine included
+	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine"
+	@$(BIN)/pytest -m engine
+
+coverage: bases modern-engine test-programs ## what of dfkit the tests run, line by line and branch by branch
 	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine" --cov=dfkit --cov-report=
 	@$(BIN)/pytest -m engine --cov=dfkit --cov-append --cov-report=term
 
