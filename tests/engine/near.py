@@ -44,6 +44,14 @@ def script(name: str) -> ModuleType:
         sys.path.remove(str(SCRIPTS))
 
 
+def client(engine: Engine) -> list[str]:
+    """The command of Docker's own client that builds on an engine."""
+    found: list[str] = script("parity.py").client(engine)
+    if not found:
+        without_engine(f"there is no client of Docker's for {engine.name}: scripts/modern-engine brings docker-buildx")
+    return found
+
+
 def process_of(engine: Engine) -> int:
     """The process at the other end of the engine's socket."""
     if not engine.host.startswith("unix://"):

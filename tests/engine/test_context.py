@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import subprocess
 
 import pytest
 
@@ -14,14 +12,16 @@ from dfkit.context import plan
 from dfkit.image import SavedImage, flatten
 from dfkit.workflow.build import context_use, triggers_of
 from dfkit.workflow.context import against_docker, inspect
+from tests.engine.near import client
 
 pytestmark = pytest.mark.engine
 
 
-def has_buildx():
-    if os.environ.get("DFKIT_BUILDX"):
-        return True
-    return bool(shutil.which("docker")) and not subprocess.run(["docker", "buildx", "version"], capture_output=True).returncode
+@pytest.fixture
+def buildx(modern_engine, monkeypatch):
+    """Docker's client and an engine for it, where `against_docker` looks."""
+    monkeypatch.setenv("DFKIT_BUILDX", client(modern_engine)[0])
+    monkeypatch.setenv("DFKIT_BUILDX_HOST", modern_engine.host)
 
 
 @pytest.fixture
@@ -59,8 +59,7 @@ def test_the_needed_files_give_the_image_that_all_files_give(engine, root, text)
     assert images[0] == images[1]
 
 
-@pytest.mark.skipif(not has_buildx(), reason="needs `docker buildx`, or DFKIT_BUILDX and DFKIT_BUILDX_HOST")
-def test_dockers_client_sees_the_same_files(root):
+def test_dockers_client_sees_the_same_files(root, buildx):
     (root / ".dockerignore").write_text("docs\n*\n!src/in\n!**/*.json\n!link\n")
     os.link(root / "web" / "p.json", root / "web" / "r.json")
     os.chmod(root / "src" / "in" / "b.go", 0o4755)
@@ -71,8 +70,7 @@ def test_dockers_client_sees_the_same_files(root):
     assert found.same == 10
 
 
-@pytest.mark.skipif(not has_buildx(), reason="needs `docker buildx`, or DFKIT_BUILDX and DFKIT_BUILDX_HOST")
-def test_a_difference_from_dockers_client_is_told(root):
+def test_a_difference_from_dockers_client_is_told(root, buildx):
     inspected = inspect(str(root), None, build_args={})
     (root / "late").write_text("x")
     (root / "src" / "in" / "b.go").chmod(0o600)

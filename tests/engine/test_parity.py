@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.near import script, without_engine
+from tests.engine.near import client, script
 
 parity = script("parity.py")
 
@@ -26,13 +26,6 @@ SOME = (
     "copies with parents and without some",
     "a source that is not there",
 )
-
-
-def client(engine):
-    found = parity.client(engine)
-    if not found:
-        without_engine(f"there is no client of Docker's for {engine.name}: scripts/modern-engine brings docker-buildx")
-    return found
 
 
 @pytest.mark.parametrize("name", SOME)
