@@ -9,7 +9,7 @@ from dfkit.errors import DfkitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS = {
     "lint": "say what is wrong with Dockerfiles",
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000)
     words = sys.argv[1:]
     finder = _modules.install(words[0]) if words and words[0] in COMMANDS else None
-    code = _guarded(words)
+    code = _guarded(words, at_end=_ignore_interrupts)
     if finder is not None:
         finder.keep()
     _regex.keep()
@@ -49,17 +49,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _guarded(words: list[str]) -> int:
+def _guarded(words: list[str], at_end: Callable[[], None] = lambda: None) -> int:
     try:
         return _run(words)
     except DfkitError as error:
         print(f"dfkit: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        at_end()
         print("dfkit: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         return _closed_pipe()
+
+
+def _ignore_interrupts() -> None:
+    """A second Ctrl-C would end the end of the process with a traceback."""
+    # The C module: to import `signal` takes time, in which it may come.
+    from _signal import SIG_IGN, SIGINT, signal  # type: ignore[import-not-found]
+
+    signal(SIGINT, SIG_IGN)
 
 
 def _run(words: list[str]) -> int:
