@@ -243,7 +243,8 @@ class FakeAgent:
         self.listener.listen()
         self.answer = answer
         self.connections = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         with suppress(OSError):
@@ -255,6 +256,7 @@ class FakeAgent:
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()  # it may just have taken one more connection
         for each in (self.listener, *self.connections):
             each.close()
 
