@@ -74,7 +74,7 @@ def fuzz() -> tuple[int, list[str]]:
                 counts["problems"] += _try(text)
         except Hang:
             failures.setdefault(f"hang: more than {LIMIT} s", []).append(text)
-        except Exception:
+        except Exception:  # any error is what is looked for: it goes to the page with its text
             failures.setdefault(traceback.format_exc(limit=-1).strip().splitlines()[-1], []).append(text)
         slowest = max(slowest, time.process_time() - began)
     failed = sum(map(len, failures.values()))

@@ -14,10 +14,11 @@ from dfkit.errors import BuildFailed, NoEngine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from dfkit.build.buildkit.session import Session
+    from dfkit.build.events import Event
 
 SILENCE_SECONDS = 120
 """How long an engine may say nothing at all. In a build it asks the session every few seconds whether that is alive."""
@@ -87,6 +88,18 @@ class Answer:
     def _heard(self) -> float:
         """Changes when the engine says something; the classic builder is silent while a step is."""
         return self._session.heard if self._session is not None else time.monotonic()
+
+    def follow(self, read: Callable[[bytes], Iterable[Event]], on_event: Callable[[Event], None]) -> None:
+        """Call `on_event` with what `read` makes of each line, until the end; on KeyboardInterrupt cancel the build. Raises as `lines`."""
+        try:
+            for line in self.lines():
+                for event in read(line):
+                    on_event(event)
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        finally:
+            self.close()
 
     def cancel(self) -> None:
         """Stop the build on the engine, over a second connection, and read the answer to its end."""

@@ -13,11 +13,12 @@ import json
 import re
 import time
 from collections import deque
+from itertools import chain
 
 from dfkit._record import record, replace
 from dfkit.build.answer import Answer
 from dfkit.build.capabilities import check_request
-from dfkit.build.events import LOG_LINES, BuildWarning, Step, StepDone, StepFailed, StepLog, StepStarted
+from dfkit.build.events import LOG_LINES, Step, StepDone, StepFailed, StepLog, StepStarted
 from dfkit.build.outcome import Outcome
 from dfkit.build.request import Folders, query
 from dfkit.errors import BuildFailed, UsageError
@@ -69,17 +70,7 @@ def build_classic(
     if engine.podman:
         parameters = _for_podman(parameters, request)
     answer = Answer(engine, [*parameters, *remote, ("rm", "1"), ("forcerm", "1")], tar, headers=headers)
-    try:
-        for line in answer.lines():
-            while told:
-                on_event(outcome.warn(BuildWarning(told.popleft())))
-            for event in _read(line, outcome, transcript):
-                on_event(event)
-    except KeyboardInterrupt:
-        answer.cancel()
-        raise
-    finally:
-        answer.close()
+    answer.follow(lambda line: chain(outcome.warned(told), _read(line, outcome, transcript)), on_event)
     for event in outcome.trace(b""):
         on_event(event)
     return outcome.result(time.monotonic() - began)

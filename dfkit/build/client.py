@@ -7,12 +7,12 @@ import binascii
 import json
 import time
 from collections import deque
+from itertools import chain
 
 from dfkit._record import replace
 from dfkit.build.answer import Answer
 from dfkit.build.capabilities import check_request
 from dfkit.build.engine import Engine
-from dfkit.build.events import BuildWarning
 from dfkit.build.request import Folders, query
 from dfkit.errors import BuildFailed, UsageError
 
@@ -79,21 +79,11 @@ def build(
         open_session(session, engine)
         try:
             answer = Answer(engine, parameters, tar, session=session)
-            try:
-                for line in answer.lines():
-                    while told:
-                        on_event(outcome.warn(BuildWarning(told.popleft())))
-                    for event in _read(line, outcome):
-                        on_event(event)
-            except KeyboardInterrupt:
-                answer.cancel()
-                raise
-            finally:
-                answer.close()
+            answer.follow(lambda line: chain(outcome.warned(told), _read(line, outcome)), on_event)
         finally:
             session.close()
-        while told:
-            on_event(outcome.warn(BuildWarning(told.popleft())))
+        for warning in outcome.warned(told):
+            on_event(warning)
         return services.result(outcome, time.monotonic() - began)
 
 

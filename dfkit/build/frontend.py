@@ -68,34 +68,24 @@ def ask(
     read; `NoEngine`, `UsageError`, `ContextError` as `solve.solve` does.
     """
     from dfkit.build.buildkit.control import Solve
-    from dfkit.build.buildkit.grpc import GoneError
     from dfkit.build.buildkit.session import Session
-    from dfkit.build.buildkit.wire import WireError
     from dfkit.build.services import Services
-    from dfkit.build.solve import check_control, frontend_attributes, lost, open_channel, open_session, session_dial
+    from dfkit.build.solve import check_control, control, frontend_attributes, open_session, session_dial
 
     if isinstance(peer, Engine):
         check_control(request, folders, peer)
     told: deque[str] = deque()
-    with Services(request, folders, told.append) as services:
-        channel = open_channel(peer)
+    with Services(request, folders, told.append) as services, control(peer) as channel:
+        attributes = frontend_attributes(peer, channel, services.layouts.request, folders)
+        attributes["requestid"] = f"frontend.{question}"
+        attributes["frontend.caps"] = ",".join(filter(None, (attributes.get("frontend.caps"), _CAPS)))
+        session = Session(session_dial(peer, channel), *services.handlers(), shared_key=services.shared_key)
+        open_session(session, peer)
         try:
-            attributes = frontend_attributes(peer, channel, services.layouts.request, folders)
-            attributes["requestid"] = f"frontend.{question}"
-            attributes["frontend.caps"] = ",".join(filter(None, (attributes.get("frontend.caps"), _CAPS)))
-            session = Session(session_dial(peer, channel), *services.handlers(), shared_key=services.shared_key)
-            open_session(session, peer)
-            try:
-                asked = Solve(secrets.token_hex(16), session.id, attributes, internal=True)
-                return _ask(channel, asked, services.secrets.scrub, on_event)
-            finally:
-                session.close()
-        except GoneError as error:
-            raise lost(peer, channel, error) from None
-        except WireError as error:
-            raise BuildFailed(f"the answer of {peer.name} at {peer.host} cannot be read ({error})") from None
+            asked = Solve(secrets.token_hex(16), session.id, attributes, internal=True)
+            return _ask(channel, asked, services.secrets.scrub, on_event)
         finally:
-            channel.close()
+            session.close()
 
 
 def _ask(channel: Channel, asked: Solve, scrub: Callable[[str], str], on_event: Callable[[Event], None]) -> Answer:

@@ -9,6 +9,7 @@ from dfkit.build.events import BuildResult, BuildWarning, ImageBuilt, SolveFaile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Iterator
 
     from dfkit.build.classic import Transcript
@@ -39,6 +40,11 @@ class Outcome:
         """Keep a warning for the result."""
         self._warnings.append(warning)
         return warning
+
+    def warned(self, told: deque[str]) -> Iterator[BuildWarning]:
+        """What other threads have told since, which is taken out of `told`."""
+        while told:
+            yield self.warn(BuildWarning(told.popleft()))
 
     def trace(self, data: bytes) -> Iterator[Event]:
         """The events of one `StatusResponse`, or of a piece of the classic builder's transcript. Raises `wire.WireError`."""

@@ -8,18 +8,20 @@ import secrets
 import tempfile
 import time
 from collections import deque
+from contextlib import contextmanager
+from itertools import chain
 
 from dfkit._record import replace
 from dfkit.build.caches import LAYOUT, authorized
 from dfkit.build.capabilities import Unsupported, check_request, check_solve, ignored
 from dfkit.build.engine import Engine, trouble
-from dfkit.build.events import BuildWarning, ImageBuilt
+from dfkit.build.events import ImageBuilt
 from dfkit.build.request import IMAGE, Folders, Output
 from dfkit.errors import BuildFailed, NoEngine, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from dfkit.build.buildkit.channel import Channel
     from dfkit.build.buildkit.control import Typed
@@ -113,15 +115,13 @@ def _solve(
     on_event: Callable[[Event], None],
 ) -> BuildResult:
     from dfkit.build.buildkit.control import Solve, Solving
-    from dfkit.build.buildkit.grpc import GoneError, StatusError
+    from dfkit.build.buildkit.grpc import StatusError
     from dfkit.build.buildkit.session import Session
-    from dfkit.build.buildkit.wire import WireError
     from dfkit.build.outcome import Outcome
 
     began = time.monotonic()
     outcome = Outcome(services.secrets.scrub)
-    channel = open_channel(peer)
-    try:
+    with control(peer) as channel:
         ask = Solve(
             secrets.token_hex(16),
             attributes=frontend_attributes(peer, channel, services.layouts.request, folders),
@@ -136,9 +136,7 @@ def _solve(
             solving = Solving(channel, replace(ask, session=session.id))
             try:
                 for message in solving.trace():
-                    while told:
-                        on_event(outcome.warn(BuildWarning(told.popleft())))
-                    for event in outcome.trace(message):
+                    for event in chain(outcome.warned(told), outcome.trace(message)):
                         on_event(event)
                 response = solving.response()
                 services.layouts.finish(response)
@@ -153,14 +151,8 @@ def _solve(
                 solving.close()
         finally:
             session.close()
-    except GoneError as error:
-        raise lost(peer, channel, error) from None
-    except WireError as error:
-        raise BuildFailed(f"the answer of {peer.name} at {peer.host} cannot be read ({error})") from None
-    finally:
-        channel.close()
-    while told:
-        on_event(outcome.warn(BuildWarning(told.popleft())))
+    for warning in outcome.warned(told):
+        on_event(warning)
     return services.result(outcome, time.monotonic() - began)
 
 
@@ -181,8 +173,28 @@ def _load(builder: Builder, request: BuildRequest, folders: Folders, on_event: C
     return replace(result, image_id=image, output=None)
 
 
-def open_channel(peer: Peer) -> Channel:
-    """A connection to a peer's control API. Raises `NoEngine`, and `BuildFailed` for an engine without one."""
+@contextmanager
+def control(peer: Peer) -> Iterator[Channel]:
+    """A connection to a peer's control API, closed at the end.
+
+    Raises `NoEngine`, also when the connection is lost, and `BuildFailed` for an engine without one and for an answer that cannot
+    be read.
+    """
+    from dfkit.build.buildkit.grpc import GoneError
+    from dfkit.build.buildkit.wire import WireError
+
+    channel = _open_channel(peer)
+    try:
+        yield channel
+    except GoneError as error:
+        raise _lost(peer, channel, error) from None
+    except WireError as error:
+        raise BuildFailed(f"the answer of {peer.name} at {peer.host} cannot be read ({error})") from None
+    finally:
+        channel.close()
+
+
+def _open_channel(peer: Peer) -> Channel:
     if not isinstance(peer, Engine):
         return peer.open()
     from dfkit.build.buildkit.channel import Channel
@@ -221,7 +233,7 @@ def open_session(session: Session, peer: Peer) -> None:
         raise trouble(error, peer.host, "open a session") from None
 
 
-def lost(peer: Peer, channel: Channel, error: Exception) -> NoEngine:
+def _lost(peer: Peer, channel: Channel, error: Exception) -> NoEngine:
     """The error for a connection that ended, or on which no answer came."""
     from dfkit.build.buildkit.channel import SilentError
 

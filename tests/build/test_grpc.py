@@ -4,78 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import random
-import socket
 import threading
 import time
 
 import pytest
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
-from h2.settings import SettingCodes
 
 from dfkit.build.buildkit import grpc
-from dfkit.build.buildkit.grpc import Server, StatusError, unary
-from dfkit.build.buildkit.transport import SocketTransport
+from dfkit.build.buildkit.grpc import StatusError, unary
+from tests.build.peer import Peer, serving
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
-class Client:
-    """The engine's side of a session."""
+class Client(Peer):
+    """The engine's side of a session, with calls of one message."""
 
-    def __init__(self, sock, window=None):
-        self.sock = sock
-        self.sock.settimeout(5)
-        self.http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
-        if window is not None:
-            self.http.local_settings[SettingCodes.INITIAL_WINDOW_SIZE] = window
-            self.http.local_settings.acknowledge()
-        self.http.initiate_connection()
-        self.flush()
-        self.bodies: dict[int, bytes] = {}
-        self.headers: dict[int, dict[str, str]] = {}
-        self.ended: set[int] = set()
-
-    def flush(self):
-        self.sock.sendall(self.http.data_to_send())
-
-    def start(self, path):
-        stream = self.http.get_next_available_stream_id()
-        self.http.send_headers(
-            stream, [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"), ("te", "trailers")]
-        )
-        self.flush()
-        self.bodies[stream], self.headers[stream] = b"", {}
-        return stream
-
-    def send(self, stream, message, end=True):
-        frame = b"\0" + len(message).to_bytes(4, "big") + message
-        while frame:
-            room = min(self.http.local_flow_control_window(stream), self.http.max_outbound_frame_size, len(frame))
-            if room:
-                self.http.send_data(stream, frame[:room])
-                frame = frame[room:]
-                self.flush()
-            else:
-                self.read()
-        if end:
-            self.http.end_stream(stream)
-            self.flush()
-
-    def read(self):
-        data = self.sock.recv(65536)
-        if not data:
-            raise ConnectionResetError
-        for event in self.http.receive_data(data):
-            if isinstance(event, DataReceived):
-                self.bodies[event.stream_id] += event.data
-                self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            elif isinstance(event, ResponseReceived | TrailersReceived):
-                self.headers[event.stream_id] |= dict(event.headers)
-            if isinstance(event, StreamEnded | StreamReset):
-                self.ended.add(event.stream_id)
-        self.flush()
+    def send(self, stream, message):
+        super().send(stream, message)
+        self.end(stream)
 
     def call(self, path, message=b""):
         """A unary call: its status code, status text, and answer."""
@@ -87,25 +33,13 @@ class Client:
         while stream not in self.ended:
             self.read()
         headers = self.headers[stream]
-        return int(headers["grpc-status"]), headers.get("grpc-message", ""), self.bodies[stream][5:]
+        return int(headers["grpc-status"]), headers.get("grpc-message", ""), bytes(self.bodies[stream][5:])
 
 
 @pytest.fixture
 def serve():
-    servers = []
-
-    def start(handlers):
-        ours, theirs = socket.socketpair()
-        server = Server(SocketTransport(ours), handlers)
-        server.start()
-        servers.append((server, theirs))
-        return server, theirs
-
-    yield start
-    for server, theirs in servers:
-        server.close()
-        theirs.close()
-        assert not server._thread.is_alive()
+    with serving() as start:
+        yield start
 
 
 def echo(call):

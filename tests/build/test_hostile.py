@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import socket
 import threading
 import time
 import tracemalloc
@@ -14,11 +13,11 @@ import pytest
 
 from dfkit.build.buildkit import grpc
 from dfkit.build.buildkit.filesync import FileSync
-from dfkit.build.buildkit.grpc import Server, unary
-from dfkit.build.buildkit.transport import SocketTransport
+from dfkit.build.buildkit.grpc import unary
 from dfkit.build.buildkit.wire import Message, WireError, encode
 from dfkit.build.request import Folders
 from dfkit.context import plan
+from tests.build.peer import serving
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
@@ -65,20 +64,13 @@ class Raw:
 
 @pytest.fixture
 def serve():
-    servers = []
+    with serving() as start:
 
-    def start(handlers):
-        ours, theirs = socket.socketpair()
-        server = Server(SocketTransport(ours), handlers)
-        server.start()
-        servers.append((server, theirs))
-        return server, Raw(theirs)
+        def raw(handlers):
+            server, theirs = start(handlers)
+            return server, Raw(theirs)
 
-    yield start
-    for server, theirs in servers:
-        theirs.close()
-        server.close()
-        assert not server._thread.is_alive()
+        yield raw
 
 
 @contextlib.contextmanager

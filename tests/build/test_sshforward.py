@@ -18,6 +18,7 @@ from dfkit.build.buildkit.sshforward import LARGEST_AGENT_MESSAGE, Agents
 from dfkit.build.buildkit.wire import encode
 from dfkit.build.request import SshAgent
 from dfkit.errors import UsageError
+from tests.ssh import ssh_agent
 
 CHECK = "/moby.sshforward.v1.SSH/CheckAgent"
 FORWARD = "/moby.sshforward.v1.SSH/ForwardAgent"
@@ -48,18 +49,8 @@ def key(keys):
 @pytest.fixture
 def agent(tmp_path, key):
     """A real agent with one key: its socket."""
-    path = tmp_path / "agent.sock"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 10
-        while not path.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        subprocess.run(["ssh-add", "-q", key], env={**os.environ, "SSH_AUTH_SOCK": str(path)}, check=True)
+    with ssh_agent(tmp_path, key) as path:
         yield path
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from dfkit.build import BuildRequest, Folders, SolveFailed, SshAgent, StepLog, build
 from dfkit.context import plan
+from tests.ssh import ssh_agent
 
 pytestmark = pytest.mark.engine
 
@@ -38,18 +38,8 @@ def keys(tmp_path_factory):
 @pytest.fixture
 def agent(tmp_path, keys):
     """A real agent with the key `one`: its socket."""
-    path = tmp_path / "agent.sock"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 10
-        while not path.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        subprocess.run(["ssh-add", "-q", keys / "one"], env={**os.environ, "SSH_AUTH_SOCK": str(path)}, check=True)
+    with ssh_agent(tmp_path, keys / "one") as path:
         yield path
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ from dfkit.build.capabilities import Unsupported
 from dfkit.build.remote import Builder
 from dfkit.build.request import Cache, Output
 from dfkit.context import plan
-from tests.engine.conftest import script, without_engine
-from tests.engine.near import prefix
+from tests.engine.near import prefix, script, without_engine
 from tests.engine.test_control import Forwarder
 from tests.engine.test_registry import RealRegistry
 

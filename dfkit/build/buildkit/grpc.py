@@ -13,6 +13,7 @@ Protocol: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 from __future__ import annotations
 
+import abc
 import selectors
 import socket
 import threading
@@ -172,7 +173,7 @@ def unary(function: Callable[[bytes], bytes]) -> Handler:
     return handler
 
 
-class Connection:
+class Connection(abc.ABC):
     """One side of an HTTP/2 connection and the thread that owns it, from `start` until `close` or until the peer ends it."""
 
     def __init__(self, transport: Transport, *, client: bool, name: str) -> None:
@@ -328,13 +329,13 @@ class Connection:
             call._changed.notify_all()
         return not call._unsent and self._finished(call)
 
+    @abc.abstractmethod
     def _head(self, call: Call) -> None:
         """Send this side's headers. Needs the lock, as the next."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _finished(self, call: Call) -> bool:
         """Whether the call is over; this side's last word is said when there is nothing else left to send."""
-        raise NotImplementedError
 
     def _drop(self, call: Call) -> None:
         """Forget a call; who still waits for it gets `GoneError`. Needs the lock."""
