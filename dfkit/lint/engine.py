@@ -87,7 +87,7 @@ class Linter:
         found = _Walk(self, model).run()
         imitates_buildkit = self.settings.profile == "buildkit"
         if imitates_buildkit:
-            from dfkit.lint.buildkit import imitate
+            from dfkit.lint.buildkit.profile import imitate
 
             found = imitate(model, self.rules, self.settings, found)
         if more is not None:
@@ -112,7 +112,7 @@ class Linter:
         """The same with the file's text, as formatters take it."""
         spans: tuple[Span, ...] = ()
         if self.settings.profile == "buildkit":
-            from dfkit.lint.buildkit import beginnings
+            from dfkit.lint.buildkit.profile import beginnings
 
             spans = beginnings(model.dockerfile)
         elif self.settings.profile in TOOLS:

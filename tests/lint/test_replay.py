@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dfkit.lint.buildkit import CheckOptions
-from dfkit.lint.dispatch import suggestion
-from dfkit.lint.replay import parse_platform
+from dfkit.lint.buildkit.profile import CheckOptions
+from dfkit.lint.buildkit.replay import parse_platform
+from dfkit.lint.buildkit.stages import suggestion
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The instructions of a build's stages, carried out as far as BuildKit's checks depend on it; see `dfkit.lint.replay`."""
+"""The instructions of a build's stages, carried out as far as BuildKit's checks depend on it; see `dfkit.lint.buildkit.replay`."""
 
 from __future__ import annotations
 

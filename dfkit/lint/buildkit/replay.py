@@ -12,7 +12,7 @@ and the frontend that is built into Docker 28.5, unless a `# syntax=` line asks 
 from __future__ import annotations
 
 from dfkit._regex import regex
-from dfkit.lint.dispatch import Build, Said, Stop, run, suggestion
+from dfkit.lint.buildkit.stages import Build, Said, Stop, run, suggestion
 from dfkit.model.facts import table
 from dfkit.syntax.image import is_reference
 from dfkit.syntax.lines import BLANK, scan

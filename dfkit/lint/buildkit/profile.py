@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dfkit.catalog import Rule, Selection
     from dfkit.context.ignore import IgnoreFile
-    from dfkit.lint.dispatch import Said
+    from dfkit.lint.buildkit.stages import Said
     from dfkit.model import Model
     from dfkit.syntax.nodes import Dockerfile
     from dfkit.text.settings import Settings
@@ -95,7 +95,7 @@ def beginnings(file: Dockerfile) -> tuple[Span, ...]:
 
 def imitate(model: Model, rules: Selection, settings: Settings, found: Sequence[Diagnostic]) -> list[Diagnostic]:
     """The findings of the rules as BuildKit has them, and those of rules that BuildKit does not have."""
-    from dfkit.lint.replay import JUDGED, replay
+    from dfkit.lint.buildkit.replay import JUDGED, replay
 
     shared = {rule.name: rule for rule in rules if rule.known_as("buildkit")}
     others = [each for each in found if each.rule not in shared]
