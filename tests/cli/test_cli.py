@@ -205,6 +205,19 @@ def test_control_c_is_exit_130(tmp_path):
     assert process.wait() == 130
 
 
+def test_the_end_of_the_process_waits_for_threads_and_calls_what_is_registered():
+    code = """
+import atexit, sys, threading, time
+from dfkit.cli import main
+
+atexit.register(print, "registered")
+threading.Thread(target=lambda: (time.sleep(0.3), print("thread"))).start()
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["thread", "registered"]
+
+
 def test_no_engine_is_exit_3(folder):
     done = dfkit("build", ".", cwd=folder, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
     assert done.returncode == 3
