@@ -11,12 +11,13 @@ https://www.gnu.org/software/tar/manual/html_node/Standard.html
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 
 from dfkit._record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Literal
 
     Kind = Literal["file", "dir", "symlink", "link", "special"]
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 LARGEST_EXTENSION = 1 << 20
 """Bytes of one header that extends another: far more than a path and the attributes of a file take."""
 
+_NONE: Mapping[str, bytes] = MappingProxyType({})
+_XATTR = "SCHILY.xattr."
+"""How pax records of extended attributes begin, as star(1) names them and Go's `archive/tar` writes them."""
 _BLOCK = 512
 _EXTENSIONS_IN_A_ROW = 8
 _KINDS: dict[bytes, Kind] = {
@@ -47,8 +51,8 @@ class TarError(Exception):
 class Member:
     """An entry. `special` is a device or a fifo; `target` is what a symlink says, or the path of the entry that a link links to.
 
-    `path` and `target` are as written, undecodable bytes as surrogates; `mode` are the lower twelve bits; `mtime` is in nanoseconds
-    since 1970.
+    `path`, `target` and the names of `xattrs` are as written, undecodable bytes as surrogates; `mode` are the lower twelve bits;
+    `mtime` is in nanoseconds since 1970. BuildKit's exporters round it to seconds.
     """
 
     path: str
@@ -57,6 +61,7 @@ class Member:
     mtime: int
     size: int
     target: str
+    xattrs: Mapping[str, bytes] = _NONE
 
 
 class TarStream:
@@ -137,6 +142,7 @@ class TarStream:
             _nanoseconds(records["mtime"]) if "mtime" in records else _number(header[136:148]) * 10**9,
             size,
             os.fsdecode(records.get("linkpath", _text(header[157:257]))),
+            {key.removeprefix(_XATTR): value for key, value in records.items() if key.startswith(_XATTR)} if records else _NONE,
         )
 
     def _begin(self, size: int) -> None:
@@ -200,6 +206,6 @@ def _records(data: bytes) -> dict[str, bytes]:
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
         if end > len(data) or data[end - 1 : end] != b"\n" or not equals:
             raise TarError("a record that is no record")
-        found[key.decode("utf-8", "replace")] = value
+        found[os.fsdecode(key)] = value
         at = end
     return found

@@ -3,6 +3,9 @@
 Nothing is written outside the folder: each folder on the way is opened by its descriptor and never through a symlink, neither one
 of the tar nor one that was there before. Devices and fifos are left out. A file is written under another name and renamed when it
 is whole, so what is there is the old file or the new one. What is in the folder and not in the tar stays, as with `docker build`.
+
+Extended attributes are kept as far as the file system takes them; but a user who is not root gets those alone that are meant for
+users (`user.*`), and a symlink none.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dfkit.build.tarstream import TarError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from dfkit.build.tarstream import Member
@@ -26,6 +29,9 @@ _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _LATEST = (1 << 63) - 1
 """Nanoseconds; what `os.utime` takes."""
+
+_HAS_XATTRS = hasattr(os, "setxattr")
+"""Linux alone has them in Python."""
 
 SUPPORTED = {os.open, os.mkdir, os.symlink, os.link, os.rename, os.unlink, os.rmdir, os.utime, os.stat} <= os.supports_dir_fd
 """Whether this system can open a path relative to a folder; Windows cannot."""
@@ -41,12 +47,16 @@ class _Settled:
 
 
 class Unpacker:
-    """A context manager around the members of one tar. `skipped` counts the devices and fifos."""
+    """A context manager around the members of one tar.
+
+    `skipped` counts the devices and fifos, `bare` the files and folders that lack an extended attribute.
+    """
 
     def __init__(self, folder: str) -> None:
         """The folder is made if it is not there, for this user only. Raises `OSError`."""
         os.makedirs(folder, 0o700, exist_ok=True)
         self.skipped = 0
+        self.bare = 0
         self._settled: list[_Settled] = []
         self._path: tuple[str, ...] = ()  # the folder of the last member
         self._open = [os.open(folder, _FOLDER & ~getattr(os, "O_NOFOLLOW", 0))]  # and all on the way to it
@@ -63,14 +73,14 @@ class Unpacker:
             return
         folder, name = self._enter(parts[:-1]), parts[-1]
         if member.kind == "dir":
-            self._make_folder(folder, name)
+            self._make_folder(folder, name, member.xattrs)
             self._settled.append(_Settled(parts, member.mode, member.mtime))
             return
         _make_way(folder, name)
         temporary = f".dfkit-{secrets.token_hex(8)}"
         try:
             if member.kind == "file":
-                _write(folder, temporary, member, content)
+                self._write(folder, temporary, member, content)
             elif member.kind == "symlink":
                 os.symlink(member.target, temporary, dir_fd=folder)
                 os.utime(temporary, ns=_times(member.mtime), dir_fd=folder, follow_symlinks=False)
@@ -111,18 +121,40 @@ class Unpacker:
             self._path = (*self._path, name)
         return self._open[-1]
 
-    def _make_folder(self, folder: int, name: str) -> None:
+    def _make_folder(self, folder: int, name: str, xattrs: Mapping[str, bytes]) -> None:
         old = _status(folder, name)
         if old is None or not stat.S_ISDIR(old.st_mode):
             if old is not None:
                 os.unlink(name, dir_fd=folder)
             os.mkdir(name, 0o700, dir_fd=folder)
-        elif old.st_mode & 0o700 != 0o700:
-            opened = _folder(name, folder)
-            try:
+            old = None
+        closed = old is not None and old.st_mode & 0o700 != 0o700
+        if not closed and not xattrs:
+            return
+        opened = _folder(name, folder)
+        try:
+            if old is not None and closed:
                 os.fchmod(opened, stat.S_IMODE(old.st_mode) | 0o700)
-            finally:
-                os.close(opened)
+            self._attach(opened, xattrs)
+        finally:
+            os.close(opened)
+
+    def _write(self, folder: int, name: str, member: Member, content: Iterator[bytes]) -> None:
+        with open(os.open(name, _NEW, 0o600, dir_fd=folder), "wb", buffering=0) as file:
+            for piece in content:
+                write_all(file.fileno(), piece)
+            self._attach(file.fileno(), member.xattrs)  # before the mode may forbid it, after the writing that ends capabilities
+            os.fchmod(file.fileno(), member.mode)
+            os.utime(file.fileno(), ns=_times(member.mtime))
+
+    def _attach(self, opened: int, xattrs: Mapping[str, bytes]) -> None:
+        kept = 0
+        for key, value in xattrs.items() if _HAS_XATTRS else ():
+            if key.startswith("user.") or os.geteuid() == 0:
+                with suppress(OSError, ValueError):  # the file system has none or no room; a name with a zero byte
+                    os.setxattr(opened, key, value)
+                    kept += 1
+        self.bare += kept < len(xattrs)
 
     def _link(self, target: str, temporary: str, folder: int) -> None:
         parts = _parts(target)
@@ -190,14 +222,6 @@ def _make_way(folder: int, name: str) -> None:
     old = _status(folder, name)
     if old is not None and stat.S_ISDIR(old.st_mode):
         os.rmdir(name, dir_fd=folder)
-
-
-def _write(folder: int, name: str, member: Member, content: Iterator[bytes]) -> None:
-    with open(os.open(name, _NEW, 0o600, dir_fd=folder), "wb", buffering=0) as file:
-        for piece in content:
-            write_all(file.fileno(), piece)
-        os.fchmod(file.fileno(), member.mode)
-        os.utime(file.fileno(), ns=_times(member.mtime))
 
 
 def write_all(descriptor: int, data: bytes) -> None:

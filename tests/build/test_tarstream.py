@@ -107,6 +107,13 @@ def test_pax_records_go_before_the_header_and_do_not_outlive_their_entry():
     assert (second.path, second.size, second.mtime) == ("b", 0, 0)
 
 
+def test_attributes_are_those_of_their_entry():
+    records = b"26 SCHILY.xattr.user.a=b\0\n" + b"26 SCHILY.xattr.user.\xff=\n=\n" + b"13 comment=x\n"
+    (first, _), (second, _) = read(extension(b"x", records) + header() + header(b"b") + END)
+    assert first.xattrs == {"user.a": b"b\0", "user.\udcff": b"\n="}
+    assert second.xattrs == {}
+
+
 def test_content_that_is_not_taken_is_skipped():
     data = written([("a", {"data": b"x" * 5000}), ("b", {"data": b"y"})])
     tar = TarStream(iter([data]))

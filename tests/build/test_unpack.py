@@ -171,6 +171,70 @@ def test_devices_and_pipes_are_counted_and_not_made(out):
     assert tree(out) == {"a": b"a"}
 
 
+def attributes(path):
+    return {key: os.getxattr(path, key) for key in os.listxattr(path)}
+
+
+def put(folder, *members):
+    """Put members without content; how many lack an attribute."""
+    with Unpacker(str(folder)) as unpacker:
+        for member in members:
+            unpacker.put(member, iter(()))
+    return unpacker.bare
+
+
+@pytest.fixture
+def xattrs(tmp_path):
+    """A folder that takes attributes."""
+    try:
+        os.setxattr(tmp_path, "user.probe", b"")
+    except (AttributeError, OSError):
+        pytest.skip("the file system has no extended attributes")
+    return tmp_path
+
+
+def test_attributes_are_kept_also_where_the_mode_forbids_to_write(xattrs):
+    some = {"user.some": b"a\0b", "user.\udcff": b"", "user.é": b"x" * 300}
+    bare = put(
+        xattrs,
+        Member("d", "dir", 0o555, 0, 0, "", some),
+        Member("d/file", "file", 0o400, 10**18, 0, "", some),
+        Member("d/plain", "file", 0o644, 0, 0, ""),
+    )
+    assert bare == 0
+    assert attributes(xattrs / "d") == attributes(xattrs / "d" / "file") == some
+    assert attributes(xattrs / "d" / "plain") == {}
+    assert (xattrs / "d" / "file").stat().st_mtime_ns == 10**18
+    assert put(xattrs, Member("d", "dir", 0o555, 0, 0, "", {"user.some": b"new"}), Member("d/file", "file", 0o400, 0, 0, "")) == 0
+    assert attributes(xattrs / "d") == {**some, "user.some": b"new"}
+    assert attributes(xattrs / "d" / "file") == {}
+
+
+def test_attributes_that_cannot_be_are_counted(xattrs):
+    odd = {"user.a\0b": b"x", "": b"x", "user." + "n" * 300: b"x", "user.large": b"x" * 100_000, "nothing": b"x"}
+    members = [Member(f"f{number}", "file", 0o644, 0, 0, "", {key: value}) for number, (key, value) in enumerate(odd.items())]
+    assert put(xattrs, *members, Member("f", "file", 0o644, 0, 0, "", {**odd, "user.good": b"x"})) == len(odd) + 1
+    assert attributes(xattrs / "f") == {"user.good": b"x"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_attributes_of_the_system_are_for_root_alone(xattrs):
+    capability = bytes.fromhex("0100000200040000000000000000000000000000")
+    member = Member("tool", "file", 0o755, 0, 0, "", {"security.capability": capability, "user.some": b"x"})
+    assert put(xattrs, member) == 0
+    assert attributes(xattrs / "tool") == member.xattrs
+    nobody = 65534
+    os.chown(xattrs, nobody, nobody)
+    with Unpacker(str(xattrs)) as unpacker:
+        try:
+            os.seteuid(nobody)
+            unpacker.put(member, iter(()))
+        finally:
+            os.seteuid(0)
+    assert unpacker.bare == 1
+    assert attributes(xattrs / "tool") == {"user.some": b"x"}
+
+
 ESCAPES = {
     "a path that goes up": [("../evil", FILE, b"x")],
     "a path that goes up in the middle": [("a", DIR, ""), ("a/../../evil", FILE, b"x")],

@@ -19,6 +19,7 @@ from dfkit.build import Output, SolveFailed
 from dfkit.build.buildkit.filesend import OutputFailed
 from dfkit.build.capabilities import Unsupported
 from dfkit.image import SavedImage, flatten
+from tests.engine.near import client
 
 pytestmark = pytest.mark.engine
 
@@ -76,6 +77,20 @@ def test_a_folder_and_a_tar_have_what_the_image_has(any_engine, run, tmp_path):
     assert set(members) == set(wanted)
     assert members["/pipe"].isfifo()
     assert result.output.size == (tmp_path / "out.tar").stat().st_size
+
+
+def test_a_folder_has_the_attributes_that_dockers_client_gives_it(any_engine, run, tmp_path):
+    (run.folder / "a").write_text("x")
+    os.setxattr(run.folder / "a", "user.some", b"a\0b")
+    (run.folder / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
+    run("FROM scratch\nCOPY a /\n", output=Output("local", str(tmp_path / "ours")))
+    environment = {**os.environ, "DOCKER_HOST": any_engine.host, "DOCKER_BUILDKIT": "1"}
+    command = [*client(any_engine)[:2], "-q", "-o", str(tmp_path / "theirs"), str(run.folder)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert {name: os.getxattr(tmp_path / name / "a", "user.some") for name in ("ours", "theirs")} == {
+        "ours": b"a\0b",
+        "theirs": b"a\0b",
+    }
 
 
 def test_an_output_over_an_older_one_replaces_its_files_and_leaves_others(run, tmp_path):

@@ -114,6 +114,10 @@ class FileSend:
                         raise
             if unpacker.skipped:
                 self._warn(f"devices and pipes are not made in a folder ({unpacker.skipped} left out): type=tar keeps them")
+            if unpacker.bare:
+                self._warn(
+                    f"not all extended attributes could be kept in the folder ({unpacker.bare} files): type=tar keeps them"
+                )
             return
         for piece in pieces:
             write_all(1 if self._file is None else self._file.descriptor, piece)
