@@ -35,6 +35,7 @@ def modules(path):
 def dockerfile(tmp_path):
     path = tmp_path / "Dockerfile"
     path.write_text(SMALL)
+    (tmp_path / "a").touch()  # so that the folder is taken for the build context
     modules(path)  # compiles what is compiled once: rules, tables, expressions
     return path
 
@@ -45,3 +46,9 @@ def test_linting_a_file_imports_nothing_heavy(dockerfile):
 
 def test_checks_of_commands_that_the_file_has_not_are_not_imported(dockerfile):
     assert not modules(dockerfile) & {"dfkit.checks.ports", "dfkit.model.outline", "dfkit.lint.suppress", "dfkit.output.json"}
+
+
+def test_without_an_ignore_file_its_patterns_are_not_imported(dockerfile):
+    assert not modules(dockerfile) & {"dfkit.context.ignore", "dfkit.context.planning"}
+    (dockerfile.parent / ".dockerignore").write_text("b\n")
+    assert modules(dockerfile) >= {"dfkit.context.ignore"}

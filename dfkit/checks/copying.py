@@ -259,16 +259,19 @@ def ignored(node: Dockerfile, at: Place) -> Iterator[Finding]:
     root = at.settings.context
     if root is None:
         return
-    from dfkit.context.ignore import find, load
+    from dfkit.context.place import ignore_file
 
-    path = find(root, node.source.name)
+    path = ignore_file(root, node.source.name)
     if path is None:
         return
+    from dfkit.context.ignore import load
+
     ignore = load(path)
+    name = posixpath.basename(path)
     for instruction in instructions(node):
         if isinstance(instruction, Transfer) and at.model.stage_of(instruction) is not None:
             for source, span in sources(instruction, at.model):
                 if source is not None and source != EVERYTHING and ignore.ignores(source):
                     line = ignore.decided_by(source)
-                    where = f"line {line.line} of {path.name}" if line is not None else path.name
+                    where = f"line {line.line} of {name}" if line is not None else name
                     yield Finding(span, f"{where} keeps this out of the build context, so {instruction.name} does not find it")

@@ -14,7 +14,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("name", nargs="+", metavar="RULE", help="a rule's name, code, or its name in another tool (DL3009)")
     parser.add_argument("--rules", action="append", default=[], metavar="DIR", help="a folder with more rules")
     options = parser.parse_args(arguments)
-    catalog = configured(options.rules).rules.catalog
+    catalog = configured(options.rules).rules().catalog
     for name in options.name:
         for found in catalog.find(name):
             documentation = catalog.documentation(found.name)

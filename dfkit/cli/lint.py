@@ -138,7 +138,7 @@ def _lint(
         name = ALIASES.get(name, name)
         output = outputs[index] if index < len(outputs) else None
         shown = _renamed(reports, renamed) if renamed is not None and name in RENAMED else reports
-        _write(name, shown, plan.rules.catalog, output, color)
+        _write(name, shown, plan.rules().catalog, output, color)
     failed = any(at_least(each.severity, plan.threshold) for report, plan in done for each in report.diagnostics)
     return 1 if failed else 0
 

@@ -32,7 +32,7 @@ def run(arguments: list[str]) -> int:
         return _checks(options.format)
     found = [
         rule
-        for rule in select(configured(options.rules).rules.catalog, Settings(profile=options.profile))
+        for rule in select(configured(options.rules).rules().catalog, Settings(profile=options.profile))
         if (not options.tag or set(options.tag) & set(rule.tags))
         and (not options.severity or rule.severity in options.severity)
         and (not options.fixable or rule.fix in ("safe", "unsafe"))

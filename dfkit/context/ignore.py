@@ -131,15 +131,6 @@ def _normal(shown: str) -> str:
     return mark + text
 
 
-def find(root: str | Path, dockerfile: str | Path | None) -> Path | None:
-    """The ignore file of a build: `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` of the context."""
-    from pathlib import Path
-
-    candidates = [Path(f"{dockerfile}.dockerignore")] if dockerfile else []
-    candidates.append(Path(root, ".dockerignore"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-
 def load(path: str | Path) -> IgnoreFile:
     """Read an ignore file; raises `UsageError` if it cannot be read and `IgnoreError` for its first bad pattern."""
     try:

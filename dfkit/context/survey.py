@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dfkit.context.audit import IdleLine
     from dfkit.context.ignore import IgnoreLine
-    from dfkit.context.plan import ContextPlan
+    from dfkit.context.planning import ContextPlan
     from dfkit.context.secrets import Secret
     from dfkit.context.selection import Selection
     from dfkit.context.tree import Entry

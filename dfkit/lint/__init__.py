@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from dfkit.lint.engine import Linter, Report, lint
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dfkit.lint.engine import Linter, Report, lint
 
 __all__ = ["Linter", "Report", "lint"]
+
+
+def __getattr__(name: str) -> object:
+    # ShellCheck is started before the rules are needed, and they are imported while it is at work.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dfkit.lint import engine
+
+    return getattr(engine, name)

@@ -39,15 +39,14 @@ class Report:
     diagnostics: tuple[Diagnostic, ...]
     instructions: tuple[Span, ...] = ()
     """Where the instructions stand, if the profile imitates a tool that names just the line where one begins."""
+    gaps: bool = False
+    """Whether a finding between two characters is about a line that is not there, of which the tool names the exact place."""
 
     def position(self, diagnostic: Diagnostic) -> Position:
-        """The line and column to print: the exact ones, or the line of the instruction and column 1.
-
-        A finding between two characters is about a line that is not there: its line is the exact one.
-        """
+        """The line and column to print: the exact ones, or the line of the instruction and column 1."""
         start, end = diagnostic.span.start, diagnostic.span.end
-        for span in reversed(self.instructions):
-            if start in span and start < end:
+        for span in reversed(() if self.gaps and start == end else self.instructions):
+            if start in span or start == end == span.end:
                 return Position(self.source.position(span.start).line, 1)
         exact = self.source.position(start)
         return Position(exact.line, 1) if self.instructions else exact
@@ -110,14 +109,15 @@ class Linter:
 
     def report(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> Report:
         """The same with the file's text, as formatters take it."""
+        profile = self.settings.profile
         spans: tuple[Span, ...] = ()
-        if self.settings.profile == "buildkit":
+        if profile == "buildkit":
             from dfkit.lint.buildkit.profile import beginnings
 
             spans = beginnings(model.dockerfile)
-        elif self.settings.profile in TOOLS:
+        elif profile in TOOLS:
             spans = tuple([each.span for each in model.dockerfile.instructions])
-        return Report(model.dockerfile.source, tuple(self.lint(model, more)), spans)
+        return Report(model.dockerfile.source, tuple(self.lint(model, more)), spans, gaps=profile == "buildkit")
 
     def bound(self, kind: type) -> tuple[list[Rule], dict[str, list[Rule]]]:
         """The rules for a class of nodes: those for all, and those for commands of one program, by its name."""

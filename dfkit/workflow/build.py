@@ -104,7 +104,7 @@ def prepare(
     """
     source = read(file)
     model = Model(parse(source), build_args=build_args, contexts=contexts)
-    rules = planned.rules if planned is not None else selection()
+    rules = planned.rules() if planned is not None else selection()
     settings = planned.settings if planned is not None else Settings()
     known = replace(settings, context=folder, committed=_committed(model, engine), platforms=_platforms(model, engine))
     findings = lint_model(model, rules, known, notify=notify)

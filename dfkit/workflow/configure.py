@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from dfkit._record import record, replace
+from dfkit._record import replace
 from dfkit.project.config import EMPTY, Config, ConfigError, nearest
 from dfkit.project.config import read as read_config
 from dfkit.text import INFO, WARNING
@@ -17,28 +17,45 @@ from dfkit.workflow.read import STDIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from dfkit.catalog import Catalog, Selection
 
 _JOINED = ("select", "ignore", "severity", "rule_folders", "build_args")
 """Settings of which the command line's come after the file's."""
+_CAN_BE_WRONG = ("profile", "select", "ignore", "severity", "rule_folders")
+"""Settings of which the rules tell whether they are right."""
 _PATHS = ("rule_folders", "context")
 """Settings that name files and folders."""
 
 
-@record
 class Plan:
     """How a file is linted."""
 
-    settings: Settings
-    rules: Selection
-    threshold: str
-    """From which severity on a finding is a failure."""
-    build_args: Mapping[str, str]
-    values: Mapping[str, Any]
-    """All settings that something says."""
+    def __init__(
+        self,
+        settings: Settings,
+        threshold: str,
+        build_args: Mapping[str, str],
+        values: Mapping[str, Any],
+        rules: Callable[[], Selection],
+    ) -> None:
+        """`rules` loads the rules, once they are needed."""
+        self.settings = settings
+        self.threshold = threshold
+        """From which severity on a finding is a failure."""
+        self.build_args = build_args
+        self.values = values
+        """All settings that something says."""
+        self._load = rules
+        self._rules: Selection | None = None
+
+    def rules(self) -> Selection:
+        """The rules that the settings choose. Raises `UsageError` for a name that is no rule's, or a rule file that is wrong."""
+        if self._rules is None:
+            self._rules = self._load()
+        return self._rules
 
 
 class Planner:
@@ -96,11 +113,8 @@ class Planner:
         return self._read[path]
 
     def _make(self, layers: tuple[Config, ...], ignored: tuple[str, ...]) -> Plan:
-        from dfkit.catalog import select
-
         values = _merged(layers)
         profile = values.get("profile", "recommended")
-        catalog = self._catalog(values.get("rule_folders", ()))
         overridden = values.get("severity", ())
         # hadolint runs a rule that is off as soon as it is given a severity.
         turned_on = tuple([name for name, _ in overridden]) if profile == "hadolint" else ()
@@ -117,11 +131,22 @@ class Planner:
             context=values.get("context"),
             check=values.get("check", ""),
         )
-        _check_names(layers, catalog)
         threshold = values.get("failure_threshold", INFO if profile == "hadolint" else WARNING)
         if values.get("no_fail"):
             threshold = "none"
-        return Plan(settings, select(catalog, settings), threshold, dict(values.get("build_args", ())), values)
+        build_args = dict(values.get("build_args", ()))
+        folders = values.get("rule_folders", ())
+        plan = Plan(settings, threshold, build_args, values, lambda: self._select(layers, settings, folders))
+        if any(values.get(key) for key in _CAN_BE_WRONG) or ignored:
+            plan.rules()  # a mistake is said before a file is read, above all standard input
+        return plan
+
+    def _select(self, layers: tuple[Config, ...], settings: Settings, folders: tuple[str, ...]) -> Selection:
+        from dfkit.catalog import select
+
+        catalog = self._catalog(folders)
+        _check_names(layers, catalog)
+        return select(catalog, settings)
 
     def _catalog(self, folders: tuple[str, ...]) -> Catalog:
         if folders not in self._catalogs:

@@ -9,6 +9,7 @@ import tempfile
 
 from dfkit._record import record
 from dfkit.context import plan
+from dfkit.context.place import IGNORE_FILE
 from dfkit.context.selection import select
 from dfkit.context.suggest import suggest
 from dfkit.context.survey import survey
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from dfkit.context.survey import Survey
     from dfkit.model.copies import ContextUse
 
-IGNORE_FILE = ".dockerignore"
 _NO_DOCKERFILE = "there is no Dockerfile"
 _EVERYTHING = "FROM scratch\nCOPY . /\n"
 

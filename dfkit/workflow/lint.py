@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dfkit.catalog import Selection
-    from dfkit.lint import Report
+    from dfkit.lint import Linter, Report
     from dfkit.text import Source
     from dfkit.workflow.configure import Plan, Planner
 
@@ -50,7 +50,7 @@ def lint_model(
     model: Model, rules: Selection, settings: Settings = DEFAULT, *, notify: Callable[[str], None] = _ignore
 ) -> Report:
     """The findings in a file that is parsed already."""
-    (report,) = lint_models((model,), rules, settings, notify=notify)
+    (report,) = lint_models((model,), lambda: rules, settings, notify=notify)
     return report
 
 
@@ -83,19 +83,27 @@ def _model(path: str, plan: Plan) -> Model:
 
 
 def lint_models(
-    models: Iterable[Model], rules: Selection, settings: Settings = DEFAULT, *, notify: Callable[[str], None] = _ignore
+    models: Iterable[Model],
+    rules: Callable[[], Selection],
+    settings: Settings = DEFAULT,
+    *,
+    notify: Callable[[str], None] = _ignore,
 ) -> Iterator[Report]:
     """The findings in files that are parsed already. ShellCheck is at work on the next files' scripts while rules look at a file.
 
-    `notify` is told, in a sentence, why ShellCheck could not be used.
+    `rules` is called when the first scripts are with ShellCheck. `notify` is told, in a sentence, why ShellCheck could not be used.
     """
-    from dfkit.lint import Linter
     from dfkit.lint.shellcheck import ShellCheck
 
     shellcheck = ShellCheck(settings, notify)
-    linter = Linter(rules, settings)
+    linter: Linter | None = None
 
     def report(model: Model) -> Report:
+        nonlocal linter
+        if linter is None:
+            from dfkit.lint import Linter
+
+            linter = Linter(rules(), settings)
         return linter.within(context_folder(model, settings.context)).report(model, shellcheck.findings)
 
     waiting: list[Model] = []

@@ -34,5 +34,5 @@ def run_as_nobody(tmp_path):
     return run
 
 
-PRELOAD = "import hashlib, dfkit.context.plan, dfkit.context.archive; "
+PRELOAD = "import hashlib, dfkit.context.planning, dfkit.context.archive; "
 """What is loaded before the rights go: its folder may be closed to others."""

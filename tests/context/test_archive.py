@@ -196,7 +196,7 @@ def test_a_file_that_became_a_link_or_a_folder_is_not_followed(tmp_path):
 def test_a_file_that_may_not_be_read_is_named(tmp_path, run_as_nobody):
     (tmp_path / "shut").write_text("x")
     os.chmod(tmp_path / "shut", 0)
-    script = "from dfkit.context.plan import plan; list(plan(sys.argv[1]).archive(b'FROM x'))"
+    script = "from dfkit.context.planning import plan; list(plan(sys.argv[1]).archive(b'FROM x'))"
     assert "shut cannot be read (Permission denied); change its mode or add it to .dockerignore." in run_as_nobody(
         script, tmp_path
     )

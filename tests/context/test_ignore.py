@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dfkit.context.ignore import IgnoreError, IgnoreFile, find, load
+from dfkit.context.ignore import IgnoreError, IgnoreFile, load
+from dfkit.context.place import ignore_file
 from dfkit.errors import UsageError
 
 
@@ -84,14 +85,14 @@ def test_the_deciding_line_is_told():
 
 
 def test_the_ignore_file_of_the_dockerfile_comes_first(tmp_path):
-    assert find(tmp_path, None) is None
+    assert ignore_file(tmp_path, None) is None
     (tmp_path / ".dockerignore").write_text("a")
     (tmp_path / "docker").mkdir()
     dockerfile = tmp_path / "docker" / "web.Dockerfile"
-    assert find(tmp_path, dockerfile) == tmp_path / ".dockerignore"
+    assert ignore_file(tmp_path, dockerfile) == str(tmp_path / ".dockerignore")
     own = tmp_path / "docker" / "web.Dockerfile.dockerignore"
     own.write_text("")
-    assert find(tmp_path, dockerfile) == own
+    assert ignore_file(tmp_path, dockerfile) == str(own)
 
 
 def test_an_ignore_file_that_cannot_be_read_is_one_sentence(tmp_path):

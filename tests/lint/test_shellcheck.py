@@ -28,7 +28,7 @@ NO_RULES = Selection(Catalog([]), ())
 
 def reports(*texts: str, notify=pytest.fail, **settings):
     models = [Model(parse(text)) for text in texts]
-    return list(lint_models(models, NO_RULES, Settings(**settings), notify=notify))
+    return list(lint_models(models, lambda: NO_RULES, Settings(**settings), notify=notify))
 
 
 def found(text: str, **settings) -> list[tuple[str, str]]:
@@ -214,6 +214,14 @@ def test_codes_are_ignored_selected_and_graded():
     assert codes(text, profile="buildkit", select=("SC2154",)) == {"SC2154"}
     (report,) = reports(text, severities=(("SC2086", "error"),))
     assert {each.code: each.severity for each in report.diagnostics} == {"SC2086": "error", "SC2154": "warning"}
+
+
+@pytest.mark.parametrize("script", ["echo $X", "f() {", "[ a ] b ]"])  # what cannot be read is marked between two characters
+def test_the_hadolint_profile_prints_the_line_where_the_instruction_begins(script):
+    (report,) = reports(f"FROM a\nRUN \\\n  true; \\\n  {script}\n", profile="hadolint")
+    found = [each for each in report.diagnostics if each.code.startswith("SC")]
+    assert found
+    assert {report.position(each).line for each in found} == {2}
 
 
 @pytest.mark.parametrize("comment", ["# dfkit ignore=shellcheck-SC2086", "# hadolint ignore=SC2086", "# dfkit ignore=sc2086"])

@@ -153,7 +153,11 @@ def _instruction(model: Model, span: Span) -> Span:
 def _ignore_file(model: Model, settings: Settings) -> IgnoreFile | None:
     if settings.context is None:
         return None
-    from dfkit.context.ignore import find, load
+    from dfkit.context.place import ignore_file
 
-    path = find(settings.context, model.dockerfile.source.name)
-    return load(path) if path is not None else None
+    path = ignore_file(settings.context, model.dockerfile.source.name)
+    if path is None:
+        return None
+    from dfkit.context.ignore import load
+
+    return load(path)

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from dfkit._record import record
-from dfkit.context import ignore as ignore_files
+from dfkit.context import place
 from dfkit.context.archive import stream
 from dfkit.context.facts import total
+from dfkit.context.ignore import IgnoreFile, load
 from dfkit.context.selection import Selection, select
 from dfkit.context.tree import Entry, walk
 
@@ -16,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dfkit.context.ignore import IgnoreFile
     from dfkit.model.copies import ContextRead
 
 _LONGEST_NAME = 100
@@ -124,10 +124,12 @@ def plan(
     """
     root = Path(root)
     dockerfile = Path(dockerfile_path) if dockerfile_path else None
-    found = Path(ignore_file) if ignore_file else ignore_files.find(root, dockerfile)
-    ignore = ignore_files.load(found) if found else ignore_files.IgnoreFile()
+    found = ignore_file or place.ignore_file(root, dockerfile)
+    ignore = load(found) if found else IgnoreFile()
     selection = select(root, reads, reasons)
     ignored: list[str] = []
     entries = tuple(walk(root, ignore.matcher, None if selection.everything else selection, ignored))
     sent = total(entries)
-    return ContextPlan(root, dockerfile, entries, sent.files, sent.size, selection, ignore, tuple(ignored), found)
+    return ContextPlan(
+        root, dockerfile, entries, sent.files, sent.size, selection, ignore, tuple(ignored), Path(found) if found else None
+    )
