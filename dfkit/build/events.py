@@ -119,7 +119,10 @@ class Step:
 
 @record
 class Exported:
-    """A result that is no image. `dest` is the file or folder that has it, `-` standard output; `size` counts the tar's bytes."""
+    """A result that is no image. `dest` is the file or folder that has it, `-` standard output.
+
+    `size` counts the bytes of the tar, or of the blobs that the folder of an image did not have yet.
+    """
 
     type: str
     dest: str

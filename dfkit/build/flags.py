@@ -56,6 +56,8 @@ def ssh(text: str) -> SshAgent:
 def output(text: str) -> Output:
     """`type=TYPE[,dest=PATH][,KEY=VALUE…]`; a path alone is a folder for the files, `-` a tar on standard output.
 
+    The types `tar` and `oci` go to standard output where they have no destination.
+
     Raises `UsageError`.
     """
     flag = f"`--output {text}`"
@@ -73,7 +75,8 @@ def output(text: str) -> Output:
         raise UsageError(f"{flag} has no type: write type=local, type=tar or type=image")
     if kind == "local" and not dest:
         raise UsageError(f"{flag} has no destination: write type=local,dest=FOLDER")
-    return Output(kind, dest or "-" if kind == "tar" else dest, found)
+    made = Output(kind, dest, found)
+    return Output(kind, "-", found) if kind in ("tar", "oci") and not dest and not made.is_layout else made
 
 
 def csv_fields(text: str, flag: str) -> list[str]:

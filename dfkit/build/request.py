@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dfkit.context import ContextPlan
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+_FALSE = ("0", "f", "F", "false", "False", "FALSE")
+"""https://pkg.go.dev/strconv#ParseBool"""
 
 
 @record
@@ -49,7 +51,8 @@ class Output:
     """Where the result goes.
 
     `tar` and `local` give the files of the last stage as a tar and as a folder; `image` gives the engine an image, as does
-    `docker` without a destination. `oci` and `docker` with a destination are image archives, `cacheonly` keeps nothing.
+    `docker` without a destination. `oci` and `docker` with a destination are image archives, with the attribute `tar=false` folders
+    with the layout of an OCI image; `cacheonly` keeps nothing.
     `dest` is a path; `-` is standard output. `attributes` go to BuildKit's exporter as they are.
     """
 
@@ -60,12 +63,17 @@ class Output:
     @property
     def is_image(self) -> bool:
         """Whether the engine keeps the result as an image."""
-        return self.type in ("image", "docker") and not self.dest
+        return self.type in ("image", "docker") and not self.dest and not self.is_layout
+
+    @property
+    def is_layout(self) -> bool:
+        """Whether the engine writes the result into a folder, blob by blob."""
+        return self.type in ("oci", "docker") and self.attributes.get("tar", "") in _FALSE
 
     @property
     def is_sent(self) -> bool:
-        """Whether the engine sends the result back."""
-        return self.type in ("tar", "local") or bool(self.dest)
+        """Whether the engine sends the result back in one piece."""
+        return not self.is_layout and (self.type in ("tar", "local", "oci") or bool(self.dest))
 
 
 IMAGE = Output("image")

@@ -73,7 +73,7 @@ class Services:
             if self.output is not None and self.output.spoiled:
                 raise OutputFailed(f"the tar on standard output is not whole: {error}") from None
             raise
-        return replace(result, output=self.output.finish()) if self.output is not None else result
+        return replace(result, output=self.output.finish() if self.output is not None else self.layouts.exported)
 
     def __enter__(self) -> Services:
         return self

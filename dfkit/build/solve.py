@@ -48,7 +48,7 @@ def only_by_control(request: BuildRequest, context: object) -> str:
         return f"--cache-to type={other}"
     if request.cache_imports:
         return f"--cache-from type={request.cache_imports[0].type}"
-    if (request.output.type in _ARCHIVES and request.output.dest) or request.output.type == "cacheonly":
+    if _is_archive(request.output) or request.output.type == "cacheonly":
         return f"--output type={request.output.type}"
     return ""
 
@@ -68,14 +68,16 @@ def check_control(request: BuildRequest, context: object, engine: Engine) -> Non
             f"{engine.name} at {engine.host} reads no OCI layouts (oci-layout://): load the image and name it with docker-image://, "
             f"turn on the engine's containerd image store, {other}"
         )
-    store = (request.output.type in _ARCHIVES and request.output.dest) or any(
-        cache.type != "inline" for cache in request.cache_to
-    )
+    store = _is_archive(request.output) or any(cache.type != "inline" for cache in request.cache_to)
     if store and not engine.containerd_store:
         instead = "--cache-to type=inline" if flag.startswith("--cache-to") else "`docker save`"
         raise Unsupported(
             f"{engine.name} at {engine.host} has no {flag}: use {instead}, turn on the engine's containerd image store, {other}"
         )
+
+
+def _is_archive(output: Output) -> bool:
+    return output.type in _ARCHIVES and not output.is_image
 
 
 def solve(

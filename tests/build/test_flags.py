@@ -84,6 +84,9 @@ def test_an_ssh_agent_is_read_as_buildx_does(text, expected):
         ("type=docker", Output("docker")),
         ("type=docker,dest=a.tar", Output("docker", "a.tar")),
         ("type=image", Output("image")),
+        ("type=oci", Output("oci", "-")),
+        ("type=oci,dest=out,tar=false", Output("oci", "out", {"tar": "false"})),
+        ("type=oci,tar=0", Output("oci", "", {"tar": "0"})),
         ('type=local,"dest=a,b"', Output("local", "a,b")),
     ],
 )

@@ -122,10 +122,11 @@ def test_an_output_that_cannot_be_written_is_one_sentence(run, tmp_path):
         run("FROM scratch\nCOPY a /a\n", output=Output("tar", "/dev/full"))
 
 
+@pytest.mark.parametrize("attributes", [{}, {"tar": "false"}])
 @pytest.mark.parametrize("kind", ["oci", "docker"])
-def test_an_archive_that_the_engine_does_not_write_is_refused_by_name(any_engine, run, tmp_path, kind):
+def test_an_archive_that_the_engine_does_not_write_is_refused_by_name(any_engine, run, tmp_path, kind, attributes):
     with pytest.raises(Unsupported, match=f"^{re.escape(any_engine.name)} .*type={kind}"):
-        run("FROM scratch\nCOPY . /\n", output=Output(kind, str(tmp_path / "out.tar")))
+        run("FROM scratch\nCOPY . /\n", output=Output(kind, str(tmp_path / "out"), attributes))
     assert os.listdir(tmp_path) == ["context"]
 
 

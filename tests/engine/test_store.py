@@ -5,6 +5,7 @@ The engine is started here, of the same Debian folder as the modern engine, and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -23,6 +24,7 @@ from dfkit.build.capabilities import Unsupported
 from dfkit.build.remote import Builder
 from dfkit.build.request import Cache, Output
 from dfkit.context import plan
+from dfkit.errors import UsageError
 from tests.engine.near import prefix, script, without_engine
 from tests.engine.test_control import Forwarder
 from tests.engine.test_registry import RealRegistry
@@ -152,6 +154,34 @@ def test_an_image_archive_has_the_image_and_its_name(peer, folders, tmp_path, ki
         [manifest] = json.load(tar.extractfile("index.json"))["manifests"]
         assert manifest["annotations"]["io.containerd.image.name"] == "docker.io/a/b:c"
         assert f"blobs/{manifest['digest'].replace(':', '/')}" in tar.getnames()
+
+
+@pytest.mark.parametrize("kind", ["oci", "docker"])
+def test_an_image_in_a_folder_is_there_by_all_its_names(peer, folders, tmp_path, kind):
+    out = tmp_path / "größe" / "image"
+    output = Output(kind, str(out), {"tar": "false"})
+    result = build(peer, BuildRequest(tags=("a/b:c", "x/y"), output=output), folders)
+    blobs = list((out / "blobs" / "sha256").iterdir())
+    assert (result.output.dest, result.output.size) == (str(out), sum(blob.stat().st_size for blob in blobs))
+    assert all(hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name for blob in blobs)
+    assert list((out / "ingest").iterdir()) == []
+    for _ in range(2):
+        assert build(peer, BuildRequest(output=output), folders).output.size == 0
+    manifests = json.loads((out / "index.json").read_text())["manifests"]
+    assert len({each["digest"] for each in manifests}) == 1
+    image, tag = "io.containerd.image.name", "org.opencontainers.image.ref.name"
+    names = [(each["annotations"].get(image), each["annotations"][tag]) for each in manifests]
+    assert names == [("docker.io/a/b:c", "c"), ("docker.io/x/y:latest", "latest"), (None, "latest")]
+    request = BuildRequest(contexts={"base": f"oci-layout://{out}:c"}, output=Output("local", str(tmp_path / "again")))
+    build(peer, request, Folders(folders.context, b"FROM base\n"))
+    assert (tmp_path / "again" / "g").read_text()
+
+
+@pytest.mark.parametrize("dest", ["", "-", "context/f"])
+def test_an_image_in_a_folder_needs_a_folder(peer, folders, tmp_path, dest):
+    output = Output("oci", str(tmp_path / dest) if "/" in dest else dest, {"tar": "false"})
+    with pytest.raises(UsageError, match=r"dest=FOLDER|a file has its name"):
+        build(peer, BuildRequest(output=output), folders)
 
 
 @pytest.mark.parametrize("tags", [(), ("dfkit-test/loaded:1", "dfkit-test/loaded:2")])

@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import secrets
+from collections import Counter
 from contextlib import suppress
 
 from dfkit.build.buildkit.grpc import ALREADY_EXISTS, INTERNAL, NOT_FOUND, StatusError
@@ -38,6 +39,8 @@ class Content:
         self._written = written
         self.error: OSError | None = None
         """What kept a blob from being read or written, if something did."""
+        self.added: Counter[str] = Counter()
+        """Bytes of the blobs that were added to each folder, by its name."""
 
     def handlers(self) -> Mapping[str, Handler]:
         """The service's handlers by gRPC path."""
@@ -102,6 +105,7 @@ class Content:
                     blob.add(request.signed(5), request.data(6))
                 if action == _COMMIT:
                     blob.commit()
+                    self.added[name] += blob.size
                 call.send(encode((1, action), (4, blob.size), (5, blob.total), (6, blob.digest)))
                 if action == _COMMIT:
                     return

@@ -25,7 +25,7 @@ import hashlib
 import os
 import socket
 import stat
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 
 from dfkit.build.buildkit.grpc import LARGEST_REQUEST, NOT_FOUND, UNKNOWN, StatusError
@@ -147,7 +147,7 @@ def _send(call: Call, named: Iterator[Named]) -> None:
         if content:
             contents[number] = content
         number += 1
-        out.put(encode((1, _STAT), (2, about)))
+        out.put(encode((2, about)))  # of kind _STAT, which is 0 and so left out
 
 
 class _Outbox:
@@ -199,7 +199,7 @@ def _files(root: str | os.PathLike[str], entries: Iterable[Entry]) -> Iterator[N
     sent: dict[tuple[int, int], str] = {}
     for entry in entries:
         full = base + entry.path
-        mode = _GO_MODES.get(entry.kind, 0) | entry.mode & 0o777 | sum(bit for posix, bit in _GO_BITS if entry.mode & posix)
+        mode = _go_mode(entry.kind, entry.mode)
         if entry.kind == "symlink":
             # The engine sets attributes on what a link points to, so a link goes without.
             size = len(os.fsencode(entry.linkname))
@@ -227,6 +227,11 @@ def _files(root: str | os.PathLike[str], entries: Iterable[Entry]) -> Iterator[N
         yield about, None if first else partial(read, full, entry.path, status.st_size, status.st_mtime_ns)
 
 
+@cache
+def _go_mode(kind: str, mode: int) -> int:
+    return _GO_MODES.get(kind, 0) | mode & 0o777 | sum(bit for posix, bit in _GO_BITS if mode & posix)
+
+
 def _stat(
     path: str,
     *,
@@ -238,17 +243,14 @@ def _stat(
     xattrs: Mapping[str, bytes] = _NONE,
 ) -> bytes:
     """A Stat message. User and group are 0, the default. `link` is a link's target, or the path that a hard link goes to."""
-    major, minor = device
-    return encode(
-        (1, os.fsencode(path)),
-        (2, mode),
-        (5, size or None),
-        (6, time),
-        (7, os.fsencode(link) or None),
-        (8, major or None),
-        (9, minor or None),
-        *((10, encode((1, os.fsencode(key)), (2, value))) for key, value in xattrs.items()),
-    )
+    fields: list[tuple[int, int | bytes]] = [(1, os.fsencode(path)), (2, mode), (5, size), (6, time)]
+    if link:
+        fields.append((7, os.fsencode(link)))
+    if any(device):
+        fields += zip((8, 9), device, strict=True)
+    for key, value in xattrs.items():
+        fields.append((10, encode((1, os.fsencode(key)), (2, value))))
+    return encode(*fields)
 
 
 def _read(full: str, path: str, size: int, time: int) -> Iterator[bytes]:

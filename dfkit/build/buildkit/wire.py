@@ -9,6 +9,8 @@ Format: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
+from functools import cache
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +22,9 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _UINT64 = (1 << 64) - 1
 _MOST_FIELDS = 256
 """Different ones; each takes fifty times the memory that it takes on the wire."""
-_BYTES = tuple(bytes([value]) for value in range(0x80))
+_LAST = tuple(bytes([value]) for value in range(0x80))
+_MORE = tuple(bytes([value | 0x80]) for value in range(0x80))
+"""The bytes of a varint: its last one, and those that another one follows."""
 
 
 class WireError(ValueError):
@@ -37,28 +41,34 @@ def encode(*fields: tuple[int, Value | None]) -> bytes:
     for number, value in fields:
         if value is None:
             continue
-        if not 0 < number < 1 << 29:
-            raise ValueError(f"{number} is no field number")
         if isinstance(value, int):
             if not -(1 << 63) <= value <= _UINT64:
                 raise ValueError(f"{value} does not fit in 64 bits")
-            parts += (varint(number << 3 | _VARINT), varint(value & _UINT64))
+            parts += (_key(number, _VARINT), varint(value & _UINT64))
         else:
             data = value.encode() if isinstance(value, str) else value
-            parts += (varint(number << 3 | _LENGTH), varint(len(data)), data)
+            parts += (_key(number, _LENGTH), varint(len(data)), data)
     return b"".join(parts)
+
+
+@cache
+def _key(number: int, kind: int) -> bytes:
+    """What stands before a field's value."""
+    if not 0 < number < 1 << 29:
+        raise ValueError(f"{number} is no field number")
+    return varint(number << 3 | kind)
 
 
 def varint(value: int) -> bytes:
     """An unsigned integer, seven bits a byte, the low ones first."""
     if value < 0x80:
-        return _BYTES[value]
-    out = bytearray()
+        return _LAST[value]
+    parts = []
     while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
+        parts.append(_MORE[value & 0x7F])
         value >>= 7
-    out.append(value)
-    return bytes(out)
+    parts.append(_LAST[value])
+    return b"".join(parts)
 
 
 class Message:
