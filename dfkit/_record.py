@@ -1,10 +1,9 @@
-"""`@record`: slotted, immutable classes made from their annotations.
+"""`Record`: the base of slotted, immutable classes made from their annotations.
 
-Like `dataclasses.dataclass(frozen=True, slots=True)`, without its cost: nothing is compiled when a class is made, so a command
-that needs sixty of them starts as fast as one that needs none.
+Like `dataclasses.dataclass(frozen=True, slots=True)`, without its cost: nothing is compiled when a class is made, and it is made
+once, so a command that needs sixty of them starts as fast as one that needs none.
 
-    >>> @record
-    ... class Point:
+    >>> class Point(Record):
     ...     x: int
     ...     y: int = 0
     >>> Point(1)
@@ -12,7 +11,7 @@ that needs sixty of them starts as fast as one that needs none.
     >>> Point(1) == Point(1, 0), replace(Point(1), y=2)
     (True, Point(x=1, y=2))
 
-Fields are the annotations, those of the base classes first. A default must be immutable: it is shared. A subclass that gives a
+Fields are the annotations, those of the base class first. A default must be immutable: it is shared. A subclass that gives a
 default to an inherited field redeclares the field. Two records are equal when their classes and all their fields are.
 """
 
@@ -27,26 +26,59 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_options: object) -> Callable[[T], T]:
-        return lambda decorator: decorator
+        return lambda decorated: decorated
 
 
 MANY = 256
 """After so many records of a class it gets a `__new__` of its own: compiling one takes as long as making that many without."""
 
 
-class Record:
-    """What `@record` mixes in; only for `isinstance` and for annotations."""
+@dataclass_transform(frozen_default=True)
+class RecordType(type):
+    """The class of records' classes: makes slots of the annotations."""
 
-    __slots__ = ()
-    _fields: tuple[str, ...] = ()
-    _defaults: dict[str, Any] = {}  # noqa: RUF012 - filled once, by `record`
-    _setters: tuple[Callable[[Any, Any], None], ...] = ()
-    _made: ClassVar[list[int]] = [0]
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> RecordType:
+        fields: list[str] = []
+        defaults: dict[str, Any] = {}
+        for base in bases:
+            fields += getattr(base, "_fields", ())
+            defaults |= getattr(base, "_defaults", {})
+        slots = []
+        for field, kind in namespace.get("__annotations__", {}).items():
+            if str(kind).startswith("ClassVar"):
+                continue
+            if field not in fields:
+                slots.append(field)
+            if field in namespace:
+                defaults[field] = namespace.pop(field)
+        namespace["__slots__"] = tuple(slots)
+        namespace["_fields"] = (*fields, *slots)
+        namespace["_defaults"] = defaults
+        namespace["_setters"] = ()
+        namespace["_made"] = [0]
+        if fields:
+            # Stated anew, as the base class may be given its own, made for its own fields.
+            namespace["__new__"] = object.__new__
+            namespace["__init__"] = Record.__init__
+        return super().__new__(cls, name, bases, namespace)
+
+
+class Record(metaclass=RecordType):
+    """A class of immutable objects with the annotated fields."""
+
+    _fields: ClassVar[tuple[str, ...]]
+    _defaults: ClassVar[dict[str, Any]]
+    _setters: ClassVar[tuple[Callable[[Any, Any], None], ...]]
+    """Those of the fields' slots, known once the first record is made."""
+    _made: ClassVar[list[int]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cls = type(self)
-        values = args if len(args) == len(cls._setters) and not kwargs else _bind(cls, args, kwargs)
-        for put, value in zip(cls._setters, values, strict=True):
+        setters = cls._setters
+        if not setters:
+            setters = cls._setters = tuple([getattr(cls, name).__set__ for name in cls._fields])
+        values = args if len(args) == len(setters) and not kwargs else _bind(cls, args, kwargs)
+        for put, value in zip(setters, values, strict=True):
             put(self, value)
         cls._made[0] += 1
         if cls._made[0] == MANY:
@@ -72,45 +104,6 @@ class Record:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._values()
-
-
-@dataclass_transform(frozen_default=True)
-def record(cls: type[T]) -> type[T]:
-    """Make an immutable, slotted record of a class with annotated fields."""
-    fields: list[str] = []
-    defaults: dict[str, Any] = {}
-    for base in reversed(cls.__mro__[1:]):
-        for name in getattr(base, "_fields", ()):
-            if name not in fields:
-                fields.append(name)
-        defaults.update(base.__dict__.get("_defaults", ()))
-    inherited = set(fields)
-    namespace = dict(cls.__dict__)
-    for name, kind in cls.__annotations__.items():
-        if str(kind).startswith("ClassVar"):
-            continue
-        if name not in fields:
-            fields.append(name)
-        if name in namespace:
-            defaults[name] = namespace.pop(name)
-    for name in ("__dict__", "__weakref__"):
-        namespace.pop(name, None)
-    namespace |= {
-        "__slots__": tuple(name for name in fields if name not in inherited),
-        # Stated anew, as a base class may have had its own made for its own fields.
-        "__new__": object.__new__,
-        "__init__": Record.__init__,
-        "_fields": tuple(fields),
-        "_defaults": defaults,
-    }
-    bases = tuple(base for base in cls.__bases__ if base is not object)
-    if not any(issubclass(base, Record) for base in bases):
-        bases = (*bases, Record)
-    made = type(cls.__name__, bases, namespace)
-    made.__qualname__ = cls.__qualname__
-    made._setters = tuple(getattr(made, name).__set__ for name in fields)  # type: ignore[attr-defined]
-    made._made = [0]  # type: ignore[attr-defined]
-    return made
 
 
 def _bind(cls: type[Record], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
@@ -142,7 +135,7 @@ def _specialize(cls: type[Record]) -> None:
         return  # Python has no such signature: a subclass added a field without a default after one with a default
     plain = {name: getattr(object, name) for name in ("__new__", "__init__", "__setattr__", "__delattr__")}
     names: dict[str, Any] = {f"_default_{name}": value for name, value in cls._defaults.items()}
-    names["_draft"] = type(cls.__name__, cls.__bases__, {"__slots__": cls.__slots__, **plain})
+    names["_draft"] = type.__new__(RecordType, cls.__name__, cls.__bases__, {"__slots__": cls.__dict__["__slots__"], **plain})
     parameters = "".join(f", {name}=_default_{name}" if name in cls._defaults else f", {name}" for name in cls._fields)
     body = "".join(f"_self.{name} = {name}; " for name in cls._fields)
     exec(f"def __new__(_cls{parameters}): _self = _draft(); {body}_self.__class__ = _cls; return _self", names)  # noqa: S102 - the names are the class's own annotations

@@ -21,7 +21,7 @@ from threading import Lock
 
 from parity import BUILDX, PLUGINS, modern_host
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ _STAGE = re.compile(r"(?i)\bas[\s\\`]+(\S+)")
 _SYNTAX = re.compile(r"(?i)^(\ufeff?)#[ \t]*syntax[ \t]*=.*$", re.MULTILINE)
 
 
-@record
-class Case:
+class Case(Record):
     """A Dockerfile and what its build is given. `check` are options as the build argument BUILDKIT_DOCKERFILE_CHECK has them."""
 
     text: str
@@ -51,8 +50,7 @@ class Case:
     """The text of the ignore file."""
 
 
-@record
-class Remark:
+class Remark(Record):
     """One of BuildKit's findings."""
 
     rule: str
@@ -60,8 +58,7 @@ class Remark:
     detail: str
 
 
-@record
-class Answer:
+class Answer(Record):
     """What BuildKit says. `error` is why a build would fail, at `error_line` (0: it has no place)."""
 
     warnings: tuple[Remark, ...]

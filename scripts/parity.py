@@ -17,7 +17,7 @@ from pathlib import Path
 
 from parity_cases import BASE, CASES, Case
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.build import Engine, connect
 from dfkit.errors import NoEngine
 from dfkit.image import SavedImage, flatten
@@ -41,8 +41,7 @@ SHOWN_OF_ONE = 3
 """Lines that one case may have of these, so that it hides no other."""
 
 
-@record
-class Built:
+class Built(Record):
     """What a client made: an image's id, or the end of what it said when it made none."""
 
     image: str

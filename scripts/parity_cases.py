@@ -8,7 +8,7 @@ import socket
 import tarfile
 from pathlib import Path
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ BASE = "dfkit-parity-base"
 """The name of the image that some cases have built before."""
 
 
-@record
-class Case:
+class Case(Record):
     """What is built: `plant` makes the context, `text` is the Dockerfile, `options` go to both clients.
 
     Both clients run in the folder above the context, `c`; `file` is the Dockerfile's path from there. `base` is the Dockerfile of an

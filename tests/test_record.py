@@ -4,18 +4,16 @@ import pickle
 import pytest
 
 from dfkit import _record
-from dfkit._record import MANY, record, replace
+from dfkit._record import MANY, Record, replace
 
 
-@record
-class Point:
+class Point(Record):
     """Two numbers."""
 
     x: int
     y: int = 0
 
 
-@record
 class Named(Point):
     name: str = ""
 
@@ -26,8 +24,7 @@ def test_the_examples_in_its_documentation():
 
 @pytest.fixture(params=["fresh", "specialized"])
 def point(request):
-    @record
-    class Fresh:
+    class Fresh(Record):
         x: int
         y: int = 0
 

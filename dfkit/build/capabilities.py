@@ -6,7 +6,7 @@ Engines take most parameters of `POST /build` without a word and use those that 
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.errors import BuildFailed
 from dfkit.model.features import docker_with, features, frontend_of_docker
@@ -33,8 +33,7 @@ class Unsupported(BuildFailed):
     """The engine cannot build what is asked for; nothing was sent to it."""
 
 
-@record
-class Option:
+class Option(Record):
     """An option of a build: which engines use it, by the first API version whose BuildKit does, and whether the classic builder does.
 
     To an engine that does not use it an option that is `needed` is not sent: the build is refused, as its result would be another or

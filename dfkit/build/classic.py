@@ -15,7 +15,7 @@ import time
 from collections import deque
 from itertools import chain
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.build.answer import Answer
 from dfkit.build.capabilities import check_request
 from dfkit.build.events import LOG_LINES, Step, StepDone, StepFailed, StepLog, StepStarted
@@ -127,8 +127,7 @@ def _logins(dockerfile: bytes, warn: Callable[[str], None]) -> str:
     return base64.urlsafe_b64encode(json.dumps(found).encode()).decode()
 
 
-@record
-class _Running:
+class _Running(Record):
     digest: str
     name: str
     began: float

@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import UsageError
 
 TYPE_CHECKING = False
@@ -33,8 +33,7 @@ _HUB_NAMES = (DOCKER_HUB, "docker.io", "index.docker.io")
 _TOKEN_USER = "<token>"  # noqa: S105 - how a helper says that its secret is an identity token
 
 
-@record
-class Endpoint:
+class Endpoint(Record):
     """Where an engine is. With `tls` a TCP connection is encrypted; `verify` has the engine's certificate checked.
 
     `ca`, `certificate` and `key` are paths; without a `ca` the system's authorities count.
@@ -48,8 +47,7 @@ class Endpoint:
     key: str | None = None
 
 
-@record
-class Credentials:
+class Credentials(Record):
     """A name and a password; an empty name with an identity token; both empty for nobody."""
 
     username: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.build.dockerconfig import endpoint, load, section
 from dfkit.errors import DfkitError, NoEngine, UsageError
@@ -19,8 +19,7 @@ BUILDKIT_SINCE = (1, 39)
 """The API version of Docker 18.09, the first whose builds can go to BuildKit."""
 
 
-@record
-class LocalImage:
+class LocalImage(Record):
     """An image that the engine holds. `config` is the image's configuration with the keys of the OCI image specification."""
 
     id: str

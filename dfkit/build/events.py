@@ -6,31 +6,28 @@ of two `StepDone` with one digest the later counts.
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import BuildFailed
 
 LOG_LINES = 200
 """How many of its last log lines a `Step` keeps."""
 
 
-@record
-class StepQueued:
+class StepQueued(Record):
     """The engine plans this step."""
 
     digest: str
     name: str
 
 
-@record
-class StepStarted:
+class StepStarted(Record):
     """The engine works on this step, or looks for it in its cache."""
 
     digest: str
     name: str
 
 
-@record
-class StepLog:
+class StepLog(Record):
     """One line that a step printed, without its line end. `seconds` counts from the step's start."""
 
     digest: str
@@ -39,8 +36,7 @@ class StepLog:
     seconds: float
 
 
-@record
-class StepProgress:
+class StepProgress(Record):
     """How far a part of a step is, such as a layer being fetched: bytes, or 0 where the engine does not know."""
 
     digest: str
@@ -50,8 +46,7 @@ class StepProgress:
     done: bool
 
 
-@record
-class StepDone:
+class StepDone(Record):
     """The step ended well. `seconds` is the time it took in all its runs."""
 
     digest: str
@@ -60,8 +55,7 @@ class StepDone:
     seconds: float
 
 
-@record
-class StepFailed:
+class StepFailed(Record):
     """`canceled`: it did not fail itself, it was stopped because another step failed or the user asked."""
 
     digest: str
@@ -72,8 +66,7 @@ class StepFailed:
     seconds: float
 
 
-@record
-class BuildWarning:
+class BuildWarning(Record):
     """What the engine or this client warns of. `line` is the Dockerfile's, from 1, and None where the warning has no place."""
 
     message: str
@@ -81,8 +74,7 @@ class BuildWarning:
     url: str | None = None
 
 
-@record
-class ImageBuilt:
+class ImageBuilt(Record):
     """`image_id` is `sha256:` and 64 hexadecimal digits."""
 
     image_id: str
@@ -91,8 +83,7 @@ class ImageBuilt:
 Event = StepQueued | StepStarted | StepLog | StepProgress | StepDone | StepFailed | BuildWarning | ImageBuilt
 
 
-@record
-class Step:
+class Step(Record):
     """A step when the build is over. `error` is None unless it failed; `logs` are its last lines, at most `LOG_LINES`."""
 
     digest: str
@@ -117,8 +108,7 @@ class Step:
         return None
 
 
-@record
-class Exported:
+class Exported(Record):
     """A result that is no image. `dest` is the file or folder that has it, `-` standard output.
 
     `size` counts the bytes of the tar, or of the blobs that the folder of an image did not have yet.
@@ -129,8 +119,7 @@ class Exported:
     size: int
 
 
-@record
-class BuildResult:
+class BuildResult(Record):
     """A build that went well; `image_id` is `sha256:` and 64 hexadecimal digits, or empty where `output` is not None."""
 
     image_id: str

@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import deque
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.build.engine import Engine
 from dfkit.errors import BuildFailed
 
@@ -41,8 +41,7 @@ class NoAnswer(BuildFailed):
     """The frontend does not know the question."""
 
 
-@record
-class Answer:
+class Answer(Record):
     """What the frontend said. `status` is what it has the command end with, 0 where it is content."""
 
     text: str

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import NoEngine, UsageError
 
 TYPE_CHECKING = False
@@ -26,8 +26,7 @@ _OTHER = ("docker-container", "kube-pod", "podman-container", "nerdctl-container
 """Addresses that buildctl knows and dfkit does not."""
 
 
-@record
-class Tls:
+class Tls(Record):
     """How to encrypt the connection: paths of PEM files, as buildctl's flags of these names take them.
 
     Without `cacert` the system's authorities count. `servername` is the name in the daemon's certificate, if not that of the address.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ SCHEMA = 1
 """Of `BuildReport.to_dict`; a change that takes away or alters a key raises it."""
 
 
-@record
-class BuildReport:
+class BuildReport(Record):
     """`text` tells which text the image was built from. `faults` are dfkit's own failures that the build survived, as sentences:
     above all an optimized text that the engine could not build.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from types import MappingProxyType
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ _FALSE = ("0", "f", "F", "false", "False", "FALSE")
 """https://pkg.go.dev/strconv#ParseBool"""
 
 
-@record
-class Secret:
+class Secret(Record):
     """What `RUN --mount=type=secret,id=…` may read: a file's content, an environment variable's, or `value`; one of the three.
 
     It is read once, before anything is sent.
@@ -35,8 +34,7 @@ class Secret:
         return f"Secret({self.id!r}, {place if self.value is None else 'value=…'})"
 
 
-@record
-class SshAgent:
+class SshAgent(Record):
     """What `RUN --mount=type=ssh,id=…` may ask for signatures: the agent at a socket, or files with private keys.
 
     Without `paths` it is the agent that SSH_AUTH_SOCK names.
@@ -46,8 +44,7 @@ class SshAgent:
     paths: tuple[str, ...] = ()
 
 
-@record
-class Output:
+class Output(Record):
     """Where the result goes.
 
     `tar` and `local` give the files of the last stage as a tar and as a folder; `image` gives the engine an image, as does
@@ -79,8 +76,7 @@ class Output:
 IMAGE = Output("image")
 
 
-@record
-class Cache:
+class Cache(Record):
     """A place outside the engine for the results of steps: `type` is BuildKit's (`registry`, `inline`, `local`, `gha`, `s3` …).
 
     `attributes` go to BuildKit as they are; what authorizes `gha` is taken from the environment when the build begins.
@@ -93,8 +89,7 @@ class Cache:
         return f"Cache({self.type!r}, {', '.join(sorted(self.attributes))})"  # values may be keys of a store
 
 
-@record
-class Resources:
+class Resources(Record):
     """Limits for the steps of a build, 0 or "" for none. BuildKit ignores them; the classic builder does not.
 
     `memory` and `memory_swap` are in bytes (-1: swap without limit), `cpu_period` and `cpu_quota` in microseconds; `cpuset_cpus` and
@@ -111,8 +106,7 @@ class Resources:
     cgroup_parent: str = ""
 
 
-@record
-class BuildRequest:
+class BuildRequest(Record):
     """A build of one image.
 
     `dockerfile` is the path of the Dockerfile inside a context that is sent as a tar; `Folders` has a name of its own for it. A
@@ -148,8 +142,7 @@ class BuildRequest:
     contexts: Mapping[str, str] = _NONE
 
 
-@record
-class Folders:
+class Folders(Record):
     """A build's files, sent over its session: the engine takes those that have changed since it last built this context.
 
     The Dockerfile has a folder of its own, so no COPY sees it, and the context keeps its own file of the same name. `dockerfile`

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class TarError(Exception):
     """Bytes that are no tar, or one that this does not read."""
 
 
-@record
-class Member:
+class Member(Record):
     """An entry. `special` is a device or a fifo; `target` is what a symlink says, or the path of the entry that a link links to.
 
     `path`, `target` and the names of `xattrs` are as written, undecodable bytes as surrogates; `mode` are the lower twelve bits;

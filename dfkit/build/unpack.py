@@ -15,7 +15,7 @@ import secrets
 import stat
 from contextlib import suppress
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.build.tarstream import TarError
 
 TYPE_CHECKING = False
@@ -37,8 +37,7 @@ SUPPORTED = {os.open, os.mkdir, os.symlink, os.link, os.rename, os.unlink, os.rm
 """Whether this system can open a path relative to a folder; Windows cannot."""
 
 
-@record
-class _Settled:
+class _Settled(Record):
     """A folder whose mode and time are set at the end: until then it is written to."""
 
     path: tuple[str, ...]

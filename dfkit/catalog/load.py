@@ -238,7 +238,7 @@ class _Reader:
             if key in example and not bad:
                 self.wrong(self.line(example, key), f"a `good` example has no `{key}`")
         options = self.mapping(example.get("options", {}), line, "`options`")
-        self.keys(options, Settings._fields, "`options`")  # type: ignore[attr-defined]
+        self.keys(options, Settings._fields, "`options`")
         context = self.mapping(example.get("files", {}), line, "`files`")
         text = self.string(example, "bad" if bad else "good")
         under = "" if _FROM.search(text) else BASE

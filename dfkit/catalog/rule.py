@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ BUILTIN = ("syntax-error", "unknown-rule-in-comment")
 """Rules without a check: the reader and the engine report them themselves."""
 
 
-@record
-class Rule:
+class Rule(Record):
     """What the engine needs of a rule; the rest is its `Documentation`.
 
     `uses` is the check as `module.function` below `dfkit.checks`, empty for the rules of `BUILTIN`. `nodes` are the qualified
@@ -77,8 +76,7 @@ class Rule:
         return dict(self.also).get(tool, ())
 
 
-@record
-class Example:
+class Example(Record):
     """A whole Dockerfile that is `bad` or not.
 
     Of a bad one, `at` is the source text that the finding marks and `fixed` what the fix makes of it, if the rule file says so.
@@ -95,8 +93,7 @@ class Example:
     line: int
 
 
-@record
-class Documentation:
+class Documentation(Record):
     """What people read about a rule.
 
     `gain` is what its fix gains, if that is worth a sentence; `path` is the rule's file, relative to the folder of the rules.

@@ -82,7 +82,7 @@ def _example() -> dict[str, Any]:
         "files": {"type": "object", "additionalProperties": _TEXT, "description": "the build context: paths and contents"},
         "options": {
             "type": "object",
-            "properties": {name: {} for name in Settings._fields},  # type: ignore[attr-defined]
+            "properties": {name: {} for name in Settings._fields},
             "additionalProperties": False,
             "description": "settings",
         },

@@ -10,7 +10,7 @@ The keyword-only parameters are what a rule's `with:` gives; their annotations a
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ Words = tuple[str, ...]
 """A list of words in a rule's `with:`; a lone word stands for a list of one."""
 
 
-@record
-class Finding:
+class Finding(Record):
     """What a check yields: the exact characters that are wrong.
 
     Without a `message` the rule's summary is shown. `edits`, if there are any, are the fix: all are made or none; how far it can
@@ -47,8 +46,7 @@ class Finding:
     severity: Severity | None = None
 
 
-@record
-class Place:
+class Place(Record):
     """Where a node stands.
 
     `instruction` is the one that holds it (inside ONBUILD the inner one), for a stage its FROM, None for the file, directives and

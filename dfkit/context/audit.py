@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain, pairwise
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.context.ignore import IgnoreError, IgnoreFile
 
 TYPE_CHECKING = False
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     Reason = Literal["nothing", "overridden", "needless", "unread"]
 
 
-@record
-class IdleLine:
+class IdleLine(Record):
     """A line without which the engine would see the same files.
 
     `reason` is `nothing` if it matches none; `overridden` if the later line `by` decides about what it matches; `needless` if that is

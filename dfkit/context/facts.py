@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 _LONGEST_ENDING = 12
 
 
-@record
-class Share:
+class Share(Record):
     """How much a group of files weighs: their number, and their bytes together as `size`."""
 
     name: str

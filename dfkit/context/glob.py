@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 
 OPEN_CLASS = "a `[` has no closing `]`; close it, or write `\\[` for the character itself"
 
@@ -33,8 +33,7 @@ def unescape(component: str) -> str:
     return re.sub(r"(?s)\\(.)", r"\1", component)
 
 
-@record
-class Glob:
+class Glob(Record):
     """A checked pattern. `crosses` says that one of its classes has the slash in it, so that it may match below a folder."""
 
     regex: re.Pattern[str]

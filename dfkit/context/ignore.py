@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.context.glob import BadPatternError, clean
 from dfkit.context.pattern import SPACE, Matcher, Pattern
 from dfkit.errors import UsageError
@@ -30,8 +30,7 @@ class IgnoreError(UsageError):
         self.sentence = sentence
 
 
-@record
-class IgnoreLine:
+class IgnoreLine(Record):
     """One pattern of an ignore file. `line` counts from 1; `span` is the pattern as it stands, without the space around it."""
 
     line: int

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.context.glob import OPEN_CLASS, BadPatternError, Glob, clean
 
 TYPE_CHECKING = False
@@ -43,8 +43,7 @@ _POSIX = {
 }  # fmt: skip
 
 
-@record
-class Pattern:
+class Pattern(Record):
     """One pattern: `text` is cleaned and without its `!`, `exception` says that it had one and takes paths back.
 
     `fault` is raised when a path is compared with it; then `regex` is of no use.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.context import place
 from dfkit.context.archive import stream
 from dfkit.context.facts import total
@@ -23,8 +23,7 @@ _LONGEST_NAME = 100
 """In bytes: what a tar header holds without an extension, which the first entry must not have."""
 
 
-@record
-class Placement:
+class Placement(Record):
     """The name under which a Dockerfile is sent.
 
     `visible` says that an instruction of the build copies it too, as a file that the context does not have: a tar has no place
@@ -35,8 +34,7 @@ class Placement:
     visible: bool
 
 
-@record
-class ContextPlan:
+class ContextPlan(Record):
     """What is sent: `entries` in the order of the archive, the number of `files` among them and their `size` in bytes together.
 
     `ignored` are the paths that the ignore file leaves out, of those that the walk comes by; a folder that is left out as a whole

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ _TEXTS: tuple[tuple[bytes, bytes, str], ...] = (
 _PUBLIC = re.compile(rb"-----BEGIN (?:CERTIFICATE|PUBLIC KEY|X509 CRL|DH PARAMETERS|RSA PUBLIC KEY)")
 
 
-@record
-class Secret:
+class Secret(Record):
     """A file that seems to hold a secret. `path` is that of a folder, with a slash at its end, where all in it is one.
 
     `line` counts from 1 and is where the text says so; `None` if only the name does.

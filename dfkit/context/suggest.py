@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.context.facts import total
 from dfkit.context.glob import BadPatternError
 from dfkit.context.ignore import IgnoreError, IgnoreFile
@@ -46,8 +46,7 @@ _USUAL: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-@record
-class Suggested:
+class Suggested(Record):
     """One pattern, the group that it belongs to, the files that it leaves out and their bytes."""
 
     pattern: str
@@ -56,8 +55,7 @@ class Suggested:
     size: int
 
 
-@record
-class Suggestion:
+class Suggestion(Record):
     """An ignore file's new text: the old one with the patterns after it. The weights are of what Docker sees, before and after."""
 
     text: str

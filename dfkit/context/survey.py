@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.context.audit import idle_lines
 from dfkit.context.facts import Share, total
 from dfkit.context.secrets import secrets
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from dfkit.context.tree import Entry
 
 
-@record
-class Ignored:
+class Ignored(Record):
     """What one path takes with it: a file, or a whole folder with a slash at its end. `line` is the pattern that says so."""
 
     path: str
@@ -30,8 +29,7 @@ class Ignored:
     line: IgnoreLine | None
 
 
-@record
-class Survey:
+class Survey(Record):
     """What there is in a context, beside what a plan sends of it.
 
     `visible` are the entries that no pattern leaves out, `ignored` what patterns leave out, the heaviest first; `unused` the visible

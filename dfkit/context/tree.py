@@ -15,7 +15,7 @@ import os
 import stat
 from contextlib import suppress
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.context.pattern import Matcher
 from dfkit.errors import UsageError
 
@@ -74,8 +74,7 @@ def attributes(full: str) -> dict[str, bytes]:
     return found
 
 
-@record
-class Entry:
+class Entry(Record):
     """A file, folder or other thing of the context.
 
     `path` is relative to the context, with slashes; bytes that are not UTF-8 are surrogates. `mode` has the permission bits with

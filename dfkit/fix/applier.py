@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import DfkitError
 from dfkit.syntax import parse
 from dfkit.text import DISPLAY, SAFE, apply, overlap
@@ -28,24 +28,21 @@ class OscillationError(DfkitError):
     """Fixes undo each other: a mistake in dfkit, or in a user's rule. The message names the rules."""
 
 
-@record
-class Proposal:
+class Proposal(Record):
     """A fix and who proposes it: a rule's or a pass's name."""
 
     label: str
     fix: Fix
 
 
-@record
-class Refusal:
+class Refusal(Record):
     """A proposal that was tried, or could have been, and was not kept."""
 
     proposal: Proposal
     why: str
 
 
-@record
-class Fixed:
+class Fixed(Record):
     """A text after fixes. The offsets of `applied` and `refused` fixes are those of the text in their round."""
 
     text: str

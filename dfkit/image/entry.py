@@ -8,7 +8,7 @@ import re
 import tarfile
 from hashlib import sha256
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ _KEPT = re.compile(r"/var/lib/dpkg/info/[^/]+\.list")
 _BLOCK = 1 << 20
 
 
-@record
-class Entry:
+class Entry(Record):
     """An inode: all that an image says of a file but its names and times. Names of one file (hard links) share one `Entry`.
 
     `mode` is the permission bits with set-uid, set-gid and sticky. `size` (bytes) and `sha256` (hex) are of a regular file's
@@ -61,8 +60,7 @@ class Entry:
     kept: bytes = b""
 
 
-@record
-class Change:
+class Change(Record):
     """What one entry of a layer does.
 
     `add` puts `entry` at `path`; `link` makes `path` another name of the file at `target`; `remove` hides what lower layers have

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import UsageError
 from dfkit.image.entry import Entry
 
@@ -20,8 +20,7 @@ _MAX_SYMLINKS = 40
 """As many as Linux follows before ELOOP."""
 
 
-@record
-class Flat:
+class Flat(Record):
     """An image without its layers.
 
     `files` is what a container sees, by absolute path, "/" included; names of one file share one `Entry`. `config` is the image's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ _SHELL = re.compile(r"((/usr)?/bin/)?(ba|da|a|z|k|fi)?sh( -[il]+| --login)*")
 """A shell started to be typed in."""
 
 
-@record
-class Step:
+class Step(Record):
     """One entry of an image's history. `empty` steps changed only the configuration and have no layer."""
 
     created_by: str = ""

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from posixpath import join, normpath, split
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import UsageError
 from dfkit.image.entry import changes
 from dfkit.image.history import steps
@@ -29,8 +29,7 @@ _BUFFER = 1 << 18
 _ATTESTATION = "vnd.docker.reference.type"
 
 
-@record
-class Layer:
+class Layer(Record):
     """One layer. `digest` is its diff id (`sha256:…` of the uncompressed tar), `size` its bytes in the archive, maybe gzipped."""
 
     digest: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ _CACHES = re.compile(
 """Where package managers keep what they can fetch again."""
 
 
-@record
-class LayerWaste:
+class LayerWaste(Record):
     """The waste of one layer, in bytes of regular files; a file with several names counts once.
 
     `bytes` is all that the layer adds, as `docker history` counts. `shadowed` is not visible in the final image: deleted or
@@ -47,8 +46,7 @@ class LayerWaste:
     wasted: int = 0
 
 
-@record
-class Waste:
+class Waste(Record):
     """What an image wastes above its base: the sums of its layers, which go from the base up."""
 
     layers: tuple[LayerWaste, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.checks.binding import Place
 from dfkit.lint.title import title
 from dfkit.syntax import nodes
@@ -31,8 +31,7 @@ FAULT, FAULT_CODE = "internal-error", "DF0000"
 SCRIPT, COMMAND = "dfkit.shell.nodes.Script", "dfkit.shell.nodes.Command"
 
 
-@record
-class Report:
+class Report(Record):
     """What is said about one file."""
 
     source: Source

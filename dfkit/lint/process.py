@@ -11,7 +11,7 @@ import sys
 from select import select
 from time import monotonic, sleep
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ class Failed(Exception):
     """ShellCheck gave no answer; `str()` says why, as the end of a sentence that begins with its path."""
 
 
-@record
-class Comment:
+class Comment(Record):
     """What ShellCheck says about a place in a script: lines and columns count from 1, in code points; the end is exclusive."""
 
     code: int

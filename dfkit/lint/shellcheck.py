@@ -6,7 +6,7 @@ known, and taken for one word. Scripts that are the same then are checked once. 
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.lint.process import Failed, Process, find
 from dfkit.syntax.nodes import Arg, Cmd, Entrypoint, Env, ExecForm, From, Healthcheck, Run, Shell, ShellForm
@@ -55,8 +55,7 @@ _PRAGMA = regex(r"\s*hadolint\s+shell\s*=\s*([^\s#]+)")
 _INTERPRETER = regex(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?)?([^\s/]+)")
 
 
-@record
-class Input:
+class Input(Record):
     """A script as ShellCheck gets it."""
 
     text: str

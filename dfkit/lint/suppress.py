@@ -15,7 +15,7 @@ Blank lines and other comments may stand in between. After the names a remark ma
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.text import Diagnostic, Span
 
@@ -43,8 +43,7 @@ STRICT = ("dfkit", "hadolint", "check")
 """Whose comments are told of unknown names; dfkit does not know all rules of the others."""
 
 
-@record
-class Ignore:
+class Ignore(Record):
     """What one comment says: names with their places in the file."""
 
     tool: str

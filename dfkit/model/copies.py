@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit._regex import regex
 from dfkit.model.stages import executed
 from dfkit.syntax.mounts import mounts
@@ -25,8 +25,7 @@ EVERYTHING = "."
 _REMOTE = regex(r"(?:https?|ftp|ssh)://|git@[^/]+:|git://|github\.com/")
 
 
-@record
-class ContextRead:
+class ContextRead(Record):
     """One source in the context: a path or a pattern as Go's filepath.Match takes it, relative to the context's root, `.` for all."""
 
     source: str
@@ -35,8 +34,7 @@ class ContextRead:
     parents: bool = False
 
 
-@record
-class ContextUse:
+class ContextUse(Record):
     """What a target needs of the context. Where `reasons` has something, the whole context is needed."""
 
     reads: tuple[ContextRead, ...]

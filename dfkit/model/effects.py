@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 
 from dfkit._memo import remembered
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
@@ -36,8 +36,7 @@ _GLOB = regex(r"[*?\[]")
 _ESCAPED = regex(r"\\(.)")
 
 
-@record
-class Effects:
+class Effects(Record):
     """What something reads, writes, deletes; `changes` are modes and owners. `bulk` are those writes that may be many bytes."""
 
     reads: tuple[str, ...] = ()
@@ -69,8 +68,7 @@ class Effects:
 OPAQUE = Effects(opaque=True)
 
 
-@record
-class Where:
+class Where(Record):
     """Where a script starts: its working directory, the user's home, and the variables whose values are known; None is unknown."""
 
     cwd: str | None
@@ -78,8 +76,7 @@ class Where:
     variables: Mapping[str, str]
 
 
-@record
-class Step:
+class Step(Record):
     """One command of a script. `sure` is whether the script cannot succeed without it; `cwd` is where it runs."""
 
     command: Command

@@ -6,7 +6,7 @@ unknown instruction to it. `# syntax=docker/dockerfile:1` has the engine fetch a
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.model.facts import table
 from dfkit.syntax.mounts import mounts
@@ -29,8 +29,7 @@ _OCTAL = regex(r"[0-7]+")
 _GIT = regex(r"git@[^/]+:|git://|ssh://|https?://[^#?]*\.git(?:[#?]|$)|github\.com/")
 
 
-@record
-class Feature:
+class Feature(Record):
     """A use of something in the language that not every frontend knows. `since` is the first frontend version that does."""
 
     name: str

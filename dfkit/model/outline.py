@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.model.scope import inherits
 from dfkit.model.stages import reads
 from dfkit.syntax.mounts import mounts
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     T = TypeVar("T", "Argument", "Need", "Cache")
 
 
-@record
-class Target:
+class Target(Record):
     """A stage as a build's target. `base` and `platform` are as written; a stage without a name has the name ""."""
 
     name: str
@@ -43,8 +42,7 @@ class Target:
     span: Span
 
 
-@record
-class Argument:
+class Argument(Record):
     """A build argument that a target uses.
 
     `value` is its default or what the build gives, expanded; as written where that takes a value that is not known.
@@ -56,8 +54,7 @@ class Argument:
     span: Span
 
 
-@record
-class Need:
+class Need(Record):
     """A secret or an ssh socket by its id, and whether the build fails without it."""
 
     name: str
@@ -65,16 +62,14 @@ class Need:
     span: Span
 
 
-@record
-class Cache:
+class Cache(Record):
     """A cache that RUNs share by its id: the target's path where no id is given."""
 
     id: str
     span: Span
 
 
-@record
-class Outline:
+class Outline(Record):
     """What a target takes. Each list is in the order of the file and has a name once."""
 
     name: str

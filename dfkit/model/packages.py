@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dfkit._memo import remembered
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.model.facts import table
 
@@ -19,8 +19,7 @@ _PIP = regex(r"pip[0-9.]*")
 _NONE: tuple[str, ...] = ()
 
 
-@record
-class Option:
+class Option(Record):
     """An option as written: `word` is the whole word, `name` its part before `=`, `value` what follows or the next word."""
 
     word: Word
@@ -28,8 +27,7 @@ class Option:
     value: Word | str | None
 
 
-@record
-class Invocation:
+class Invocation(Record):
     """One call of a package manager."""
 
     command: Command

@@ -7,7 +7,7 @@ both. Only what ENV set is in the image, so at a stage's start it goes before wh
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.syntax.nodes import Arg, Env
 from dfkit.syntax.words import BadWord, expand, variables
 
@@ -29,8 +29,7 @@ PLATFORM = frozenset(
 """Global ARGs that BuildKit sets (convert.go, defaultArgs); a stage sees them after it declares them."""
 
 
-@record
-class Binding:
+class Binding(Record):
     """A name in force. `value` is None where it is not known; `why` then says why not."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.syntax.image import ImageName
 from dfkit.syntax.mounts import mounts
@@ -19,8 +19,7 @@ _NUMBER = regex(r"[-+]?[0-9]+")
 _VARIABLE = regex(r"\$.")
 
 
-@record
-class Stage:
+class Stage(Record):
     """One FROM and what follows it.
 
     `name` is the alias in lower case, as BuildKit compares it. `base` is the stage that FROM names; `image` is what it names else,
@@ -66,8 +65,7 @@ class Stage:
         return last
 
 
-@record
-class Reference:
+class Reference(Record):
     """A place where a stage or an image is read from: `COPY --from`, `RUN --mount=…,from=`."""
 
     instruction: Instruction

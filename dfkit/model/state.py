@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.syntax.nodes import Cmd, Entrypoint, ExecForm, Healthcheck, Shell, User, Workdir
 
 TYPE_CHECKING = False
@@ -18,8 +18,7 @@ LINUX_SHELL = ("/bin/sh", "-c")
 WINDOWS_SHELL = ("cmd", "/S", "/C")
 
 
-@record
-class State:
+class State(Record):
     """What is in force before an instruction. None means the base image's, which is not known."""
 
     user: str | None

@@ -6,7 +6,7 @@ import os
 import posixpath
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.model.copies import EVERYTHING, is_remote, sources
 from dfkit.syntax.nodes import Add
 
@@ -29,8 +29,7 @@ class Unclear(Exception):
     """What stands in a rewrite's way, as a part of a sentence: a reason to leave something alone, not an error."""
 
 
-@record
-class Copied:
+class Copied(Record):
     """What one COPY or ADD brings: entries of the context by their absolute path in the image.
 
     `folder` is the destination as a folder: the one that a copied folder's content goes to, else the one that a file is put into.

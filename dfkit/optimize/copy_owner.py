@@ -24,7 +24,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.model.effects import overlaps, steps, where
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
@@ -68,8 +68,7 @@ _STANDARD = (
 """Folders that all images of facts/images.yaml have, but for busybox."""
 
 
-@record
-class Change:
+class Change(Record):
     """A `chown` or `chmod` of a RUN: what it gives, to what, and where."""
 
     run: Run

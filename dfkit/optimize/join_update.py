@@ -10,7 +10,7 @@ user, the shell or a proxy; no mount over the lists; no unknown program later th
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.model.effects import covers, overlaps, steps, where
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
@@ -52,8 +52,7 @@ _ASK: dict[str, tuple[str, ...]] = {
 """Other programs that read the lists."""
 
 
-@record
-class Manager:
+class Manager(Record):
     """How a package manager's lists are dealt with."""
 
     name: str

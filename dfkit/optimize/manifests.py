@@ -11,7 +11,7 @@ import posixpath
 import re
 import sys
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.model.facts import table
 from dfkit.optimize.copied import Unclear
 
@@ -28,8 +28,7 @@ _PIP = re.compile(r"pip[0-9.]*")
 _ARCHIVE = re.compile(r"\.(?:zip|whl|tar|t[gbx]z|tar\.\w+|egg|tgz)$", re.I)
 
 
-@record
-class Call:
+class Call(Record):
     """A call of a program in facts/manifests.yaml, taken apart. `words` are those that are no options, without the verb."""
 
     tool: str

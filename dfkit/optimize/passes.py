@@ -11,7 +11,7 @@ once its rewrite is made.
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.text.edit import SAFE
 
 TYPE_CHECKING = False
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     Rewrite = Callable[["Model", "Facts"], Iterator["Proposal | Refusal"]]
 
 
-@record
-class BaseFacts:
+class BaseFacts(Record):
     """What is known of a base image. None means: not known."""
 
     layers: int | None = None
@@ -37,8 +36,7 @@ class BaseFacts:
     """Its configuration as the engine gives it (`Env`, `User`, `WorkingDir`, `OnBuild`, …)."""
 
 
-@record
-class ContextFacts:
+class ContextFacts(Record):
     """The build context: its folder, and what of it the engine would see, by path relative to that folder."""
 
     root: str
@@ -50,8 +48,7 @@ def nothing_known(_image: str) -> BaseFacts | None:
     return None
 
 
-@record
-class Facts:
+class Facts(Record):
     """What is known from outside the file; a pass that needs more than there is refuses."""
 
     context: ContextFacts | None = None
@@ -59,8 +56,7 @@ class Facts:
     """What is known of an image by the name that FROM gives it."""
 
 
-@record
-class Pass:
+class Pass(Record):
     """A rewrite across instructions.
 
     `allow` is the name by which a user asks for it (`--allow NAME`); None: it needs no asking. An UNSAFE pass has one.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.model.effects import covers, overlaps, steps, where
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
@@ -36,8 +36,7 @@ _COMPILERS = frozenset((
 ))  # fmt: skip
 
 
-@record
-class Undone:
+class Undone(Record):
     """That a later RUN undoes bytes of an earlier one."""
 
     made: Step

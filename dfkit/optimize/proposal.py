@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dfkit.text import Fix, Span
 
 
-@record
-class Proposal:
+class Proposal(Record):
     """A rewrite. All edits of `fix` are made, or none.
 
     `declared` says what of the image the rewrite changes on purpose, as `dfkit.verify.compare` takes it: a path pattern alone for
@@ -28,8 +27,7 @@ class Proposal:
     declared: tuple[str, ...] = ()
 
 
-@record
-class Refusal:
+class Refusal(Record):
     """A rewrite that was considered and not proposed; `why` is one sentence."""
 
     pass_name: str

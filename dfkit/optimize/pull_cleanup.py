@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.model.effects import covers, overlaps, steps, where
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 NAME = "pull-cleanup"
 
 
-@record
-class Cleanup:
+class Cleanup(Record):
     """A command that only deletes: what, and the words that say so (none for `apt-get clean`, which is taken whole)."""
 
     command: Command

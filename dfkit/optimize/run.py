@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.fix.applier import Proposal as Labelled
 from dfkit.fix.applier import rewrite
 from dfkit.model import Model
@@ -24,8 +24,7 @@ SWEEPS = 5
 NOTHING = Facts()
 
 
-@record
-class Optimized:
+class Optimized(Record):
     """A rewritten text. The spans of `applied` are places in the text that each was applied to; those of `refused` in `text`."""
 
     text: str

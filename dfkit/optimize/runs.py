@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.optimize.templates import choose, unfit
 from dfkit.shell import parse
 from dfkit.shell.nodes import AndOr, Command
@@ -36,8 +36,7 @@ _LEADING = re.compile(r"\n([ \t]+)&&")
 _TRAILING = re.compile(r"&&[ \t]*[\\`][ \t]*\r?\n([ \t]+)(?!#)\S")
 
 
-@record
-class Body:
+class Body(Record):
     """What a RUN is to run, or a part of it: its script, its text as written, and the comments that go with it."""
 
     script: Script
@@ -128,8 +127,7 @@ def added(text: str, like: Run, model: Model, comments: Iterable[str] = ()) -> B
     return Body(parse(Mapped(text.replace("\n", " "), ((0, 0),)), script.dialect, script.options), text, tuple(comments), True)
 
 
-@record
-class Joined:
+class Joined(Record):
     """One script made of several; `template` says how."""
 
     text: str

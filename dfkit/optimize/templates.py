@@ -14,7 +14,7 @@ Each RUN is a process of its own: it starts in WORKDIR, with fresh variables and
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.shell.commands import commands, effective, walk
 from dfkit.shell.nodes import AndOr, Command, Compound, Pipeline
 from dfkit.shell.properties import (
@@ -42,8 +42,7 @@ _ENDS_SHELL = frozenset(
 _CHANGES_COMMANDS = frozenset(("PATH", "IFS", "GLOBIGNORE", "BASH_ENV", "ENV", "LD_PRELOAD", "LD_LIBRARY_PATH"))
 
 
-@record
-class Template:
+class Template(Record):
     """How to join scripts: what comes first, what stands around each, what stands between two."""
 
     name: Name

@@ -12,7 +12,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.model.effects import covers, overlaps, steps, where
 from dfkit.model.facts import table
 from dfkit.model.packages import invocation
@@ -59,8 +59,7 @@ _SHARED = ("/opt", "/srv", "/usr/src", "/usr/local/src", "/home", "/root", "/tmp
 _KEEPS_TREE = re.compile(r"\bdevelop\b|(?:^|\s)-e\b|--editable|--symlink|rpath|RPATH")
 
 
-@record
-class Placed:
+class Placed(Record):
     """A step of a group of RUNs: which RUN, and what it does."""
 
     run: int
@@ -82,8 +81,7 @@ class Placed:
         return self.step.cwd
 
 
-@record
-class Artifact:
+class Artifact(Record):
     """Something made for the RUNs' own use: its path, what it is, the RUN that made it and the one that uses it up."""
 
     path: str

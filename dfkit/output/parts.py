@@ -88,7 +88,7 @@ def _escaped(char: str) -> str:
 
 
 def _children(node: Node) -> Iterator[tuple[str, Node]]:
-    for name in node._fields:  # type: ignore[attr-defined]
+    for name in node._fields:
         value = getattr(node, name)
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, Node):

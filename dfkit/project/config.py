@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 
 from dfkit import __version__, _data
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import UsageError
 from dfkit.text import SEVERITIES
 from dfkit.text.settings import PROFILES
@@ -43,8 +43,7 @@ class ConfigError(UsageError):
     """A configuration file is wrong; the message starts with `path:line: `."""
 
 
-@record
-class Config:
+class Config(Record):
     """What a file, the environment or the command line says. `values` has the settings that are said, by their names.
 
     Lists and mappings are tuples, the latter of pairs. `lines` has the lines of rules that are named; `path` is empty where the

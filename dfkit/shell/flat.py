@@ -7,7 +7,7 @@ the others only. `tests/shell/test_flat.py` holds the two against each other.
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.shell.mask import FILLER
 
@@ -30,8 +30,7 @@ DEPTH = 20
 """How deep a `$(…)` may stand in others: each level takes a look at the whole script."""
 
 
-@record
-class Chain:
+class Chain(Record):
     """Commands joined by `&&`, `||`, `|` and `|&`."""
 
     parts: tuple[tuple[str, int, int], ...]
@@ -42,8 +41,7 @@ class Chain:
     """The offset of the separator."""
 
 
-@record
-class Flat:
+class Flat(Record):
     """What a script without nesting consists of; offsets count from its start.
 
     `ends` has the end of each `${…}` and `$(…)` by its start, `substitutions` what is in a `$(…)`, likewise by its start.

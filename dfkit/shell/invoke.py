@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ _SET_OPTIONS = {
 _LONG_WITH_VALUE = ("--rcfile", "--init-file")
 
 
-@record
-class Invocation:
+class Invocation(Record):
     """An interpreter's call. `script` is the index of the word that is the script; None where it is read from standard input."""
 
     dialect: str

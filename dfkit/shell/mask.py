@@ -9,7 +9,7 @@ which makes byte offsets character offsets.
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 
 TYPE_CHECKING = False
@@ -32,8 +32,7 @@ class Unreadable(Exception):
     """The script is not one that dfkit can read for sure."""
 
 
-@record
-class Raw:
+class Raw(Record):
     """A here-document by offsets: its operator `<<` or `<<-`, its word as written, its body, its end marker."""
 
     operator: tuple[int, int]
@@ -44,8 +43,7 @@ class Raw:
     chomp: bool
 
 
-@record
-class Masked:
+class Masked(Record):
     """A text of the same length that holds only syntax, and what was taken out of it."""
 
     text: str

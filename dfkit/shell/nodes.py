@@ -7,7 +7,7 @@ takes no quote, backslash or `$` as it stands.
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.text import Mapped, Span
 
 TYPE_CHECKING = False
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     Separator = OneOf["", ";", "&", "\n"]
 
 
-@record
-class Node:
+class Node(Record):
     """Something with a place in the Dockerfile."""
 
     span: Span
@@ -33,7 +32,6 @@ class Node:
 # --- words -----------------------------------------------------------------------------------------------------------------
 
 
-@record
 class Literal(Node):
     """Characters that stand for themselves; `value` is without quotes and escapes, the span has an escape's backslash."""
 
@@ -41,7 +39,6 @@ class Literal(Node):
     quoted: bool
 
 
-@record
 class Parameter(Node):
     """`$name`, `${name}`, `${name:-word}`. `name` may be special (`@`, `?`, `1`); `operator` is empty, or such as `:-`, `##`.
 
@@ -55,7 +52,6 @@ class Parameter(Node):
     subscript: str = ""
 
 
-@record
 class Substitution(Node):
     """`$(…)` and backquotes (kind `command`), `<(…)` (`input`), `>(…)` (`output`)."""
 
@@ -64,7 +60,6 @@ class Substitution(Node):
     quoted: bool
 
 
-@record
 class Arithmetic(Node):
     """`$((…))`; `text` is what is between the parentheses."""
 
@@ -73,7 +68,6 @@ class Arithmetic(Node):
     quoted: bool
 
 
-@record
 class Pattern(Node):
     """Unquoted characters that the shell expands: `*`, `?`, `[…]`, `{a,b}`, `~user`, or `$'…'` where the dialect decides."""
 
@@ -85,7 +79,6 @@ if TYPE_CHECKING:
     Part = Literal | Parameter | Substitution | Arithmetic | Pattern
 
 
-@record
 class Word(Node):
     """One word. `text` is as the shell sees it, quotes included."""
 
@@ -135,7 +128,6 @@ class Word(Node):
 # --- parts of commands -----------------------------------------------------------------------------------------------------
 
 
-@record
 class Assignment(Node):
     """`name=value` before a command; `operator` is `=` or `+=`. An array `name=(a b)` has `items` and no value."""
 
@@ -146,7 +138,6 @@ class Assignment(Node):
     subscript: str = ""
 
 
-@record
 class HereDocument(Node):
     """The body of `<<word`, up to its end marker. `value` is what is read from it; None where it expands something."""
 
@@ -159,7 +150,6 @@ class HereDocument(Node):
     value: str | None
 
 
-@record
 class Redirect(Node):
     """`2>file`, `<<EOF`, `<<<word`. `descriptor` is as written, empty where it is the operator's own."""
 
@@ -170,7 +160,6 @@ class Redirect(Node):
     document: HereDocument | None = None
 
 
-@record
 class Command(Node):
     """A simple command. `[`, `[[`, `export` and the like are commands too. Its span ends with its last redirect."""
 
@@ -195,7 +184,6 @@ class Command(Node):
 # --- how commands are put together -----------------------------------------------------------------------------------------
 
 
-@record
 class Pipeline(Node):
     """Two or more elements joined by `|` or `|&`, or one that `!` negates."""
 
@@ -204,7 +192,6 @@ class Pipeline(Node):
     negated: bool
 
 
-@record
 class AndOr(Node):
     """Two or more elements joined by `&&` and `||`, which bind alike, from the left. One operator fewer than elements."""
 
@@ -213,7 +200,6 @@ class AndOr(Node):
     operator_spans: tuple[Span, ...]
 
 
-@record
 class Body(Node):
     """Statements of a compound command: a `test` (of if, elif, while, until) or a `body`; `patterns` are those of a case."""
 
@@ -222,7 +208,6 @@ class Body(Node):
     patterns: tuple[Word, ...] = ()
 
 
-@record
 class Compound(Node):
     """Control flow, `{ …; }`, `( … )`, or a function definition.
 
@@ -241,7 +226,6 @@ if TYPE_CHECKING:
     Element = Command | Compound | Pipeline | AndOr
 
 
-@record
 class Statement(Node):
     """One line of a list. `separator` is what follows: `;`, `&`, a line end, or nothing; the span is the element's."""
 
@@ -250,14 +234,12 @@ class Statement(Node):
     separator_span: Span | None
 
 
-@record
 class Comment(Node):
     """A comment from its `#` to the line's end."""
 
     text: str
 
 
-@record
 class Script(Node):
     """A script.
 

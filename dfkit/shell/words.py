@@ -6,7 +6,7 @@ What tree-sitter knows better, where an expansion such as `$(…)` ends, it is a
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.shell.mapping import compose
 from dfkit.shell.mask import Unreadable
@@ -49,8 +49,7 @@ _ANSI = regex(r"(?s)\\(?:([abeEfnrtv\\'\"?])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1
 _ANSI_NAMES = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 
 
-@record
-class Token:
+class Token(Record):
     """A word, or an operator (no word); offsets into the script's text."""
 
     start: int

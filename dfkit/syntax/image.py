@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.syntax import lalr
 
 HUB = "docker.io"
 
 
-@record
-class ImageName:
+class ImageName(Record):
     """`[registry/]path[:tag][@digest]`, as written; missing parts are None. Variables may stand in any part."""
 
     registry: str | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.syntax.nodes import Comment, Directive, Heredoc
 from dfkit.text import Mapped, Source, Span
@@ -60,8 +60,7 @@ class Line:
         self.heredocs = heredocs
 
 
-@record
-class Lines:
+class Lines(Record):
     """What a file consists of."""
 
     directives: tuple[Directive, ...]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.syntax import lalr
 from dfkit.syntax.nodes import Flag, Instruction
 
 ALIASES = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly", "rw": "readwrite"}
 
 
-@record
-class Mount:
+class Mount(Record):
     """One mount. `options` has canonical names (`src` is `source`, `dst` is `target`); an option without `=` has the value `true`."""
 
     flag: Flag

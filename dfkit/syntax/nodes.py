@@ -7,7 +7,7 @@ each character came from (`Mapped`).
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.text import Diagnostic, Mapped, Source, Span
 
 TYPE_CHECKING = False
@@ -15,21 +15,18 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
 
-@record
-class Node:
+class Node(Record):
     """Something with a place in the file."""
 
     span: Span
 
 
-@record
 class Comment(Node):
     """A whole-line comment from its `#`; `text` is what follows, stripped."""
 
     text: str
 
 
-@record
 class Directive(Node):
     """A parser directive at the top of the file: `# escape=``. `name` is lower case."""
 
@@ -41,7 +38,6 @@ class Directive(Node):
 # --- parts of instructions -------------------------------------------------------------------------------------------------
 
 
-@record
 class Word(Node):
     """One word as written, quotes, escapes and variables included; `dfkit.syntax.words` takes it apart.
 
@@ -57,7 +53,6 @@ class Word(Node):
         return Mapped(self.text, self.pieces or ((0, self.span.start),))
 
 
-@record
 class KeyValue(Node):
     """`key=value`, the old `key value`, or in ARG a lone `key` (value None)."""
 
@@ -65,7 +60,6 @@ class KeyValue(Node):
     value: Word | None = None
 
 
-@record
 class Flag(Node):
     """`--name=value` between keyword and arguments. `value` is unquoted and None where there is no `=`."""
 
@@ -74,14 +68,12 @@ class Flag(Node):
     value_span: Span | None
 
 
-@record
 class Item(Node):
     """A string of an exec form; `value` is decoded, the span has the quotes."""
 
     value: str
 
 
-@record
 class ExecForm(Node):
     """`["program", "argument"]`."""
 
@@ -93,14 +85,12 @@ class ExecForm(Node):
         return tuple([item.value for item in self.items])
 
 
-@record
 class ShellForm(Node):
     """A command line for the shell. `text` is the logical text: what the shell is given, heredoc bodies apart."""
 
     text: Mapped
 
 
-@record
 class Heredoc(Node):
     """`<<NAME … NAME`. The span is the body's lines without the end marker; `marker` is the word that opens it.
 
@@ -119,7 +109,6 @@ class Heredoc(Node):
 # --- instructions ----------------------------------------------------------------------------------------------------------
 
 
-@record
 class Instruction(Node):
     """What all instructions have. The span runs from the keyword to the last character, heredoc bodies included."""
 
@@ -138,7 +127,6 @@ class Instruction(Node):
         return None
 
 
-@record
 class From(Instruction):
     """`FROM image [AS alias]`."""
 
@@ -148,42 +136,36 @@ class From(Instruction):
     name: ClassVar[str] = "FROM"
 
 
-@record
 class Command(Instruction):
     """Instructions that hold a command: RUN, CMD, ENTRYPOINT, SHELL."""
 
     form: ExecForm | ShellForm
 
 
-@record
 class Run(Command):
     """`RUN command`."""
 
     name: ClassVar[str] = "RUN"
 
 
-@record
 class Cmd(Command):
     """`CMD command`."""
 
     name: ClassVar[str] = "CMD"
 
 
-@record
 class Entrypoint(Command):
     """`ENTRYPOINT command`."""
 
     name: ClassVar[str] = "ENTRYPOINT"
 
 
-@record
 class Shell(Command):
     """`SHELL ["shell", "-c"]`."""
 
     name: ClassVar[str] = "SHELL"
 
 
-@record
 class Transfer(Instruction):
     """COPY and ADD. Heredoc sources stand among `sources` as their markers (`<<EOF`)."""
 
@@ -192,21 +174,18 @@ class Transfer(Instruction):
     json: bool
 
 
-@record
 class Copy(Transfer):
     """`COPY source… destination`."""
 
     name: ClassVar[str] = "COPY"
 
 
-@record
 class Add(Transfer):
     """`ADD source… destination`."""
 
     name: ClassVar[str] = "ADD"
 
 
-@record
 class Pairs(Instruction):
     """ENV, LABEL and ARG."""
 
@@ -215,28 +194,24 @@ class Pairs(Instruction):
     """Whether it is the old form without `=`."""
 
 
-@record
 class Env(Pairs):
     """`ENV key=value …`."""
 
     name: ClassVar[str] = "ENV"
 
 
-@record
 class Label(Pairs):
     """`LABEL key=value …`."""
 
     name: ClassVar[str] = "LABEL"
 
 
-@record
 class Arg(Pairs):
     """`ARG name[=default] …`."""
 
     name: ClassVar[str] = "ARG"
 
 
-@record
 class Words(Instruction):
     """EXPOSE and VOLUME."""
 
@@ -244,56 +219,48 @@ class Words(Instruction):
     json: bool
 
 
-@record
 class Expose(Words):
     """`EXPOSE port[/protocol] …`."""
 
     name: ClassVar[str] = "EXPOSE"
 
 
-@record
 class Volume(Words):
     """`VOLUME path …`."""
 
     name: ClassVar[str] = "VOLUME"
 
 
-@record
 class Value(Instruction):
     """Instructions with one value: all that follows the keyword."""
 
     value: Word
 
 
-@record
 class User(Value):
     """`USER user[:group]`."""
 
     name: ClassVar[str] = "USER"
 
 
-@record
 class Workdir(Value):
     """`WORKDIR path`."""
 
     name: ClassVar[str] = "WORKDIR"
 
 
-@record
 class StopSignal(Value):
     """`STOPSIGNAL signal`."""
 
     name: ClassVar[str] = "STOPSIGNAL"
 
 
-@record
 class Maintainer(Value):
     """`MAINTAINER name`, deprecated since 2017."""
 
     name: ClassVar[str] = "MAINTAINER"
 
 
-@record
 class Healthcheck(Instruction):
     """`HEALTHCHECK CMD command` or `HEALTHCHECK NONE` (form None)."""
 
@@ -302,7 +269,6 @@ class Healthcheck(Instruction):
     name: ClassVar[str] = "HEALTHCHECK"
 
 
-@record
 class OnBuild(Instruction):
     """`ONBUILD instruction`. What it holds is an ordinary instruction: a walk reaches it."""
 
@@ -310,7 +276,6 @@ class OnBuild(Instruction):
     name: ClassVar[str] = "ONBUILD"
 
 
-@record
 class Unknown(Instruction):
     """An instruction that cannot be read; a diagnostic in `Dockerfile.problems` says why."""
 
@@ -318,7 +283,6 @@ class Unknown(Instruction):
     """What follows the keyword."""
 
 
-@record
 class Dockerfile(Node):
     """A whole file. `instructions` are in the file's order; `comments` has all of them, those inside continuations too."""
 

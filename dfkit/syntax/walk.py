@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly below, in the order of their fields."""
-    for name in node._fields:  # type: ignore[attr-defined]
+    for name in node._fields:
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.syntax import lalr
 from dfkit.syntax.nodes import Word
 from dfkit.text import Span
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     """A text in parts: nested values are put together once, at the end."""
 
 
-@record
-class Variable:
+class Variable(Record):
     """A variable in a word: `$name`, or `${name…}` with an operator such as `:-` (else "")."""
 
     span: Span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,16 +26,14 @@ def at_least(severity: Severity, threshold: str) -> bool:
     return threshold != "none" and SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
 
 
-@record
-class Note:
+class Note(Record):
     """A second place that explains a diagnostic."""
 
     span: Span
     message: str
 
 
-@record
-class Diagnostic:
+class Diagnostic(Record):
     """One problem at one place. `code` is the short code that users know (`DL3009`, `DF5001`), `rule` the name."""
 
     rule: str

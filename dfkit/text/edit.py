@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.text.source import Span
 
 TYPE_CHECKING = False
@@ -20,16 +20,14 @@ DISPLAY: Applicability = "display"
 """Only shown."""
 
 
-@record
-class Edit:
+class Edit(Record):
     """Put `text` in the place of `span`: an insertion where the span is empty, a deletion where the text is."""
 
     span: Span
     text: str
 
 
-@record
-class Fix:
+class Fix(Record):
     """Edits that belong together: all are made, or none."""
 
     title: str

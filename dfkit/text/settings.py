@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ TOOLS = ("hadolint", "buildkit")
 """Profiles that imitate a tool: they have the rules that it has, by its names, as grave as it says, and print the lines that it prints."""
 
 
-@record
-class Settings:
+class Settings(Record):
     """Which rules run and what they are told. Rules are given by name, code, or their name in another tool, in any case."""
 
     profile: Profile = "recommended"

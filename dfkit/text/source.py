@@ -5,11 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import accumulate
 
-from dfkit._record import record
+from dfkit._record import Record
 
 
-@record
-class Span:
+class Span(Record):
     """A half-open range of offsets into `Source.text`, in code points. The only kind of position in the core."""
 
     start: int
@@ -29,8 +28,7 @@ class Span:
         return self.start < other.end and other.start < self.end
 
 
-@record
-class Position:
+class Position(Record):
     """A line and a column as people count them: from 1, columns in code points."""
 
     line: int

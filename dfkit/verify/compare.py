@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import UsageError
 from dfkit.image.flatten import hard_links
 from dfkit.verify.noise import reason, reason_to_come_or_go
@@ -48,8 +48,7 @@ _NOT_COMPARED = frozenset(
 _PLATFORM = ("architecture", "os", "os.version", "os.features", "variant", "author")
 
 
-@record
-class Difference:
+class Difference(Record):
     """One thing that differs.
 
     `path` is a file's, or for the kind `config` the setting's name (`Cmd`, `Env.PATH`, `Labels.version`). `before` and `after`
@@ -63,8 +62,7 @@ class Difference:
     reason: str = ""
 
 
-@record
-class Comparison:
+class Comparison(Record):
     """What differs between two images. `explained` differences have a reason."""
 
     differences: tuple[Difference, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from dfkit._record import record
+from dfkit._record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ _DATABASES = re.compile(
 _OF_ALTERNATIVES = re.compile(r"/etc/alternatives/[^/]+|/var/lib/dpkg/alternatives/[^/]+")
 
 
-@record
-class Gone:
+class Gone(Record):
     """The packages that one image has and another has not, and what of the first image was theirs."""
 
     names: tuple[str, ...]

@@ -32,7 +32,7 @@ from pathlib import Path
 from posixpath import basename, dirname, join, normpath
 from random import Random
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.errors import DfkitError
 from dfkit.verify import _sandbox
 
@@ -63,8 +63,7 @@ class NoOracle(DfkitError):
     """Scripts cannot be run safely here."""
 
 
-@record
-class Call:
+class Call(Record):
     """How a command was called. `env` is what was exported beyond the start of the build, by name; None where a name was unset.
 
     `piped` commands read from or write to a pipe; those of one pipeline run at the same time, in no order.
@@ -77,8 +76,7 @@ class Call:
     piped: bool
 
 
-@record
-class Trace:
+class Trace(Record):
     """What scripts did: the commands in order (adjacent piped ones sorted), what builtins printed, the files written.
 
     `status` is `limit` if they were stopped after too many calls or too long; how far they came is then a matter of chance.
@@ -105,8 +103,7 @@ class Trace:
         return (self.status, self.calls, *((self.output, self.files) if self.status == "ok" else ()))
 
 
-@record
-class Disagreement:
+class Disagreement(Record):
     """A choice of exit codes for which two groups of scripts differ under a shell; calls not in `exits` returned 0."""
 
     shell: tuple[str, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.errors import UsageError
 from dfkit.model import Model
 from dfkit.model.stages import context_name
@@ -39,8 +39,7 @@ IMAGE_CONTEXT = "docker-image://"
 LAYOUT = "oci-layout://"
 
 
-@record
-class Prepared:
+class Prepared(Record):
     """All that a build needs, before an engine is asked to build."""
 
     source: Source

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.context import plan
 from dfkit.context.place import IGNORE_FILE
 from dfkit.context.selection import select
@@ -31,8 +31,7 @@ _NO_DOCKERFILE = "there is no Dockerfile"
 _EVERYTHING = "FROM scratch\nCOPY . /\n"
 
 
-@record
-class Inspection:
+class Inspection(Record):
     """A build context looked at. `file` is the Dockerfile; `assumed` says that what is unused holds if the bases have no triggers."""
 
     folder: str
@@ -43,8 +42,7 @@ class Inspection:
     assumed: bool
 
 
-@record
-class Against:
+class Against(Record):
     """What differs between the files that Docker's client shows an engine and those that dfkit does: the paths, sorted.
 
     `docker` and `dfkit` are those that only one has, `different` those of another kind, size, mode or link; `same` counts the rest.

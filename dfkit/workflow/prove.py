@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.errors import UsageError
 from dfkit.workflow.build import plan_context, with_secrets
 
@@ -32,8 +32,7 @@ _SOURCES = (
 _MANIFESTS = ("setup.py", "conftest.py", "build.gradle.kts")
 
 
-@record
-class Measured:
+class Measured(Record):
     """One image: bytes and layers above its base, bytes in layers that no container can see, steps run again after an edit.
 
     `rerun` is None where there is no source to edit.
@@ -46,8 +45,7 @@ class Measured:
     rerun: int | None
 
 
-@record
-class Proof:
+class Proof(Record):
     """What was measured before and after, and what differs. `edited` is the file whose edit was replayed."""
 
     before: Measured

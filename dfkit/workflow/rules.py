@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.catalog import Catalog, Selection
 from dfkit.catalog.load import RuleError, files, read
 from dfkit.catalog.rule import NONE
@@ -46,8 +46,7 @@ examples:                # what stands under no FROM is taken to stand under FRO
 """
 
 
-@record
-class Failure:
+class Failure(Record):
     """An example that is not found as its rule file says: where it stands in the file, what was expected, what came."""
 
     path: str

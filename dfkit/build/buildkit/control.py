@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from types import MappingProxyType
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit.build.buildkit.grpc import INTERNAL, UNIMPLEMENTED, GoneError, StatusError
 from dfkit.build.buildkit.transport import SocketTransport
 from dfkit.build.buildkit.wire import Message, encode
@@ -54,8 +54,7 @@ _PIECE = 1 << 16
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@record
-class Worker:
+class Worker(Record):
     """One that builds for a daemon. `platforms` are `os/architecture[/variant]`, its own first."""
 
     id: str
@@ -63,8 +62,7 @@ class Worker:
     platforms: tuple[str, ...]
 
 
-@record
-class Typed:
+class Typed(Record):
     """A kind of exporter or of cache with its attributes, as BuildKit names both."""
 
     type: str
@@ -75,8 +73,7 @@ class Typed:
         return [(1, self.type), *pairs(2, self.attributes)]
 
 
-@record
-class Solve:
+class Solve(Record):
     """What to build. `attributes` are the frontend's; `session` is the id of the session that it may call back.
 
     `internal`: a question to the frontend, which the daemon's history of builds leaves out; the frontend is then asked apart.

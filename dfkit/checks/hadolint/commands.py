@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.layers import neighbours
@@ -31,8 +31,7 @@ _THROUGH = ("time", "exec", "command", "builtin", "run", "busybox")
 """Words that are no program's name but stand before one."""
 
 
-@record
-class Call:
+class Call(Record):
     """A command as hadolint sees it: its words without quotes."""
 
     command: Command

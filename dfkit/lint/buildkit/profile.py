@@ -6,7 +6,7 @@ and its fix, others are dropped, and what only BuildKit says is added.
 
 from __future__ import annotations
 
-from dfkit._record import record, replace
+from dfkit._record import Record, replace
 from dfkit.errors import UsageError
 from dfkit.syntax.lines import BLANK
 from dfkit.syntax.parser import CODE, RULE
@@ -36,8 +36,7 @@ _TRUTH = {
 """Go's strconv.ParseBool."""
 
 
-@record
-class CheckOptions:
+class CheckOptions(Record):
     """Which checks are made: `skip` and `experimental` hold BuildKit's names as written, or `all` alone; `error` fails the build."""
 
     skip: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from dfkit._record import record
+from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.checks.variables import secret_message
 from dfkit.syntax.mounts import mounts
@@ -68,8 +68,7 @@ _MOUNT_OPTIONS = {
 _LAST_PORT = 65535
 
 
-@record
-class Said:
+class Said(Record):
     """A remark: by which of dfkit's rules, where, and in which words if those of the rule are not meant.
 
     The line that BuildKit names is that of the instruction which `span` begins in, or of an empty `span` itself.
@@ -84,8 +83,7 @@ class Stop(Exception):
     """The build fails here, and nothing more is said."""
 
 
-@record
-class Build:
+class Build(Record):
     """What is known of a build before its stages are carried out.
 
     `globals` are the values of the ARGs above the first FROM, `bases` and `windows` each stage's base and whether its platform is
