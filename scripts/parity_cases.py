@@ -24,8 +24,7 @@ class Case(Record):
     """What is built: `plant` makes the context, `text` is the Dockerfile, `options` go to both clients.
 
     Both clients run in the folder above the context, `c`; `file` is the Dockerfile's path from there. `base` is the Dockerfile of an
-    image that is built before, as `BASE`. A `recent` case needs a recent engine. A `cached` one may use what was
-    built before: an equal image then says that every step was asked for alike.
+    image that is built before, as `BASE`. A `recent` case needs a recent engine.
     """
 
     plant: Plant
@@ -34,7 +33,6 @@ class Case(Record):
     file: str = "c/Dockerfile"
     base: str = ""
     recent: bool = False
-    cached: bool = False
 
 
 def files(*names: str, **texts: str) -> Plant:

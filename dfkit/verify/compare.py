@@ -38,8 +38,9 @@ _CHANGED: tuple[Kind, ...] = ("content", "mode", "owner", "target", "device", "x
 PACKAGES = "packages"
 """Declares that packages are gone with all that was theirs."""
 
+TWICE = "differs between two builds of the original, too"
+"""Why a difference is explained by `noise`."""
 _PYC_TIME = "a .pyc that differs only in the modification time of its source"
-_TWICE = "differs between two builds of the original, too"
 
 _NOT_COMPARED = frozenset(
     ("Hostname", "Domainname", "Image", "AttachStdin", "AttachStdout", "AttachStderr", "OpenStdin", "StdinOnce", "Tty")
@@ -101,7 +102,7 @@ def compare(
         if packages is not None and packages.explains(one.kind, one.path):
             return f"declared: the packages {', '.join(packages.names[:5])}{' …' if len(packages.names) > 5 else ''} are gone"
         if (one.kind, one.path) in noisy:
-            return _TWICE
+            return TWICE
         if one.kind in ("added", "removed"):
             return reason_to_come_or_go(one.path)
         return reason(one.path) if one.kind == "content" else ""
