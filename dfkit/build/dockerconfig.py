@@ -11,9 +11,9 @@ import binascii
 import hashlib
 import json
 import os
-import subprocess
 
 from dfkit._record import Record
+from dfkit.build.credhelper import LARGEST_ANSWER, TooMuchError, ask
 from dfkit.errors import UsageError
 
 TYPE_CHECKING = False
@@ -26,6 +26,8 @@ DEFAULT_CONTEXT = "default"
 
 HELPER_SECONDS = 60
 """How long a credential helper may take. Some ask the user."""
+_LONGEST_REASON = 400
+"""Characters of a helper's own words in an error."""
 DOCKER_HUB = "registry-1.docker.io"
 """The host that serves Docker Hub's images; its credentials are kept under the name of the older index."""
 _HUB_KEY = "https://index.docker.io/v1/"
@@ -97,7 +99,7 @@ def _from_environment(host: str, environ: Mapping[str, str]) -> Endpoint:
 
 
 def _from_context(name: str, environ: Mapping[str, str]) -> Endpoint:
-    key = hashlib.sha256(name.encode()).hexdigest()
+    key = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
     contexts = os.path.join(folder(environ), "contexts")
     about = _read(os.path.join(contexts, "meta", key, "meta.json"))
     if about is None:
@@ -153,26 +155,26 @@ def _from_entry(name: str, entry: Mapping[str, Any]) -> Credentials:
 
 
 def _from_helper(name: str, key: str) -> Credentials | None:
-    """Asks `docker-credential-NAME`; None where it has nothing for `key`.
-
-    https://github.com/docker/docker-credential-helpers#development
-    """
+    """Asks `docker-credential-NAME`; None where it has nothing for `key`."""
     program = f"docker-credential-{name}"
     try:
-        done = subprocess.run([program, "get"], input=key.encode(), capture_output=True, timeout=HELPER_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
+        done = ask(program, key, HELPER_SECONDS)
+    except TimeoutError:
         raise UsageError(f"{program} did not answer in {HELPER_SECONDS} s") from None
-    except OSError as error:
-        raise UsageError(f"{program}, which docker's configuration names, cannot be run ({_words(error)})") from None
-    if done.returncode:
-        said = done.stdout.decode(errors="replace").strip() or done.stderr.decode(errors="replace").strip()
+    except TooMuchError:
+        raise UsageError(f"{program} gave an answer that cannot be read (more than {LARGEST_ANSWER >> 20} MiB)") from None
+    except (OSError, ValueError) as error:
+        reason = _words(error) if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{program}, which docker's configuration names, cannot be run ({reason})") from None
+    if done.code:
+        said = done.out.decode(errors="replace").strip() or done.error.decode(errors="replace").strip()
         if "credentials not found" in said:
             return None
-        raise UsageError(f"{program} failed: {said.splitlines()[0] if said else f'it ended with {done.returncode}'}")
+        raise UsageError(f"{program} failed: {said.splitlines()[0][:_LONGEST_REASON] if said else f'it ended with {done.code}'}")
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(done.out)
         user, secret = str(answer["Username"]), str(answer["Secret"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{program} gave an answer that cannot be read") from None
     if not user and not secret:
         return None  # how docker-credential-pass says that it has nothing
@@ -188,7 +190,7 @@ def _read(path: str) -> Mapping[str, Any] | None:
         return None
     except OSError as error:
         raise UsageError(f"cannot read {path} ({_words(error)})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON ({error}): mend it or remove it") from None
     if not isinstance(found, dict):
         raise UsageError(f"{path} holds no JSON object: mend it or remove it")

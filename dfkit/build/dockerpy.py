@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import warnings
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -30,7 +31,7 @@ SILENCE_SECONDS = 60
 EngineTrouble = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What a call of docker-py may raise: its own errors and those that it lets through."""
 
-_SCHEMES = ("unix://", "tcp://", "ssh://", "npipe://", "http://", "https://")
+_SCHEMES = ("unix://", "tcp://", "npipe://", "http://", "https://")
 _KEEP_ALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     *(
@@ -50,8 +51,6 @@ class Client(docker.APIClient):
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        if "://" in endpoint.host and not endpoint.host.startswith(_SCHEMES):
-            raise DockerException("write unix://PATH, tcp://HOST:PORT or ssh://USER@HOST")
         if endpoint.host.startswith("ssh://"):
             from dfkit.build.ssh import Adapter
 
@@ -60,6 +59,8 @@ class Client(docker.APIClient):
             self.base_url = "http+docker://ssh"
             self._version: str = self._retrieve_server_version()  # type: ignore[attr-defined]
         else:
+            if not _is_address(endpoint.host):
+                raise DockerException("write unix://PATH, tcp://HOST:PORT or ssh://USER@HOST")
             _try_socket(endpoint.host)
             super().__init__(endpoint.host, timeout=ANSWER_SECONDS, tls=_tls(endpoint))
             for scheme in ("http://", "https://"):
@@ -87,6 +88,18 @@ class _KeptAlive(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         options = [*urllib3.connection.HTTPConnection.default_socket_options, *_KEEP_ALIVE]
         super().init_poolmanager(*args, **kwargs, socket_options=options)
+
+
+def _is_address(host: str) -> bool:
+    """Whether docker-py will not stumble over it. Without a scheme it may be `name:port`, as for the docker command."""
+    if "://" not in host:
+        return True
+    try:
+        parts = urlsplit(host)
+        _ = parts.port  # looked at only when it is asked for
+    except ValueError:
+        return False
+    return host.startswith(_SCHEMES) and "@" not in parts.netloc
 
 
 def _try_socket(host: str) -> None:

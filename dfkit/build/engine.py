@@ -203,7 +203,7 @@ def connect(host: str | None = None, *, context: str | None = None) -> Engine:
     except EngineTrouble as error:
         if isinstance(error, DockerException) and not _unreachable(error):
             shown = regex(r"(?<=:)[^:/@]*(?=@)").sub("…", found.host)  # a password, which no address of an engine has
-            raise NoEngine(f"cannot use the Docker engine at {shown}: {error}") from None
+            raise NoEngine(f"cannot use the Docker engine at {shown}: {str(error).replace(found.host, shown)}") from None
         raise trouble(error, found.host, "connect") from None
 
 

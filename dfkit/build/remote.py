@@ -131,6 +131,8 @@ class Builder:
                 return sock
             assert self._tls is not None, "the context is made from it"
             return self._context.wrap_socket(sock, server_hostname=self._tls.servername or self._address[0])
+        except UnicodeError:  # of the codec for names, which `socket` does not make an OSError
+            raise UsageError(f"{self.host} names no host: write tcp://HOST:PORT") from None
         except OSError as error:
             if sock is not None:
                 sock.close()
@@ -171,7 +173,12 @@ def connect_builder(host: str | None = None, tls: Tls | None = None, engine: Eng
 
 def _address(host: str) -> str | tuple[str, int]:
     """A path, or a name and a port. Raises `UsageError`."""
-    parts = urlsplit(host)
+    try:
+        parts = urlsplit(host)
+    except ValueError:
+        raise UsageError(f"{host} is no address of a BuildKit daemon: write tcp://HOST:PORT or unix:///PATH") from None
+    if "@" in parts.netloc:  # not said again: it may have a password
+        raise UsageError("the address of a BuildKit daemon has no user in it: write tcp://HOST:PORT")
     if parts.scheme == "unix":
         if not parts.path:
             raise UsageError(f"the address {host} has no path: write unix:///run/buildkit/buildkitd.sock")

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
+import time
+from pathlib import Path
 
 import pytest
 
@@ -105,25 +109,70 @@ def test_a_helper_that_fails_is_told_once_and_the_build_goes_on_as_nobody(config
     assert asked.read_text() == "broken.example\n"
 
 
-def test_a_helper_that_hangs_is_given_up(config, monkeypatch, tmp_path):
-    config(credsStore="slow")
-    (tmp_path / "docker-credential-slow").write_text("#!/bin/sh\nexec sleep 60\n")
-    (tmp_path / "docker-credential-slow").chmod(0o755)
-    monkeypatch.setattr("dfkit.build.dockerconfig.HELPER_SECONDS", 0.2)
-    with pytest.raises(UsageError, match=r"docker-credential-slow did not answer in 0\.2 s"):
-        credentials("one.example")
+@pytest.fixture
+def helper(config, tmp_path):
+    """Sets a credential helper with this script for all hosts."""
+
+    def write(script):
+        config(credsStore="odd")
+        (tmp_path / "docker-credential-odd").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "docker-credential-odd").chmod(0o755)
+
+    return write
 
 
-def test_a_helper_that_is_missing_or_babbles_is_a_sentence(config, tmp_path):
-    config(credsStore="nosuch")
-    with pytest.raises(UsageError, match=r"docker-credential-nosuch, .* cannot be run"):
+def test_a_helper_that_hangs_is_given_up(helper, monkeypatch, tmp_path):
+    helper(f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    monkeypatch.setattr("dfkit.build.dockerconfig.HELPER_SECONDS", 0.5)
+    with pytest.raises(UsageError, match=r"docker-credential-odd did not answer in 0\.5 s"):
         credentials("one.example")
-    config(credsStore="babble")
-    (tmp_path / "docker-credential-babble").write_text("#!/bin/sh\necho hunter2\n")
-    (tmp_path / "docker-credential-babble").chmod(0o755)
-    with pytest.raises(UsageError, match="docker-credential-babble gave an answer that cannot be read") as error:
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_helper_that_leaves_a_process_with_its_output_is_not_waited_for(helper, tmp_path):
+    helper(f"""sleep 600 & echo $! > {tmp_path}/left; echo '{{"Username": "ann", "Secret": "pass"}}'""")
+    began = time.monotonic()
+    try:
+        assert credentials("one.example") == Credentials("ann", "pass")
+    finally:
+        os.kill(int((tmp_path / "left").read_text()), signal.SIGKILL)
+    assert time.monotonic() - began < 30
+
+
+def test_a_helper_that_says_ever_more_is_ended(helper, tmp_path):
+    for script in ("exec yes hunter2", "exec yes hunter2 >&2"):
+        helper(f"echo $$ > {tmp_path}/pid; {script}")
+        with pytest.raises(UsageError, match="docker-credential-odd gave an answer that cannot be read") as error:
+            credentials("one.example")
+        assert "hunter2" not in str(error.value)
+        assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_helper_that_does_not_read_is_heard(helper):
+    helper("""exec <&-; echo '{"Username": "ann", "Secret": "pass"}'""")
+    assert credentials("one.example" * 1000) == Credentials("ann", "pass")
+
+
+@pytest.mark.parametrize("said", ["hunter2", "[]", "{}", '{"Username": "ann"}', "", "[" * 100_000, "\\377"])
+def test_a_helper_that_babbles_is_a_sentence(helper, said):
+    helper(f"printf '%b' '{said}'")
+    with pytest.raises(UsageError, match="docker-credential-odd gave an answer that cannot be read") as error:
         credentials("one.example")
     assert "hunter2" not in str(error.value)
+
+
+def test_a_helpers_reason_is_no_longer_than_a_sentence(helper):
+    helper("head -c 900000 /dev/zero | tr '\\0' x; exit 1")
+    with pytest.raises(UsageError, match=r"docker-credential-odd failed: x{100}") as error:
+        credentials("one.example")
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("name", ["nosuch", "a\0b"])
+def test_a_helper_that_is_missing_is_a_sentence(config, name):
+    config(credsStore=name)
+    with pytest.raises(UsageError, match=r"docker-credential-.* cannot be run"):
+        credentials("one.example")
 
 
 def test_a_login_that_cannot_be_read_is_a_sentence_without_it(config):

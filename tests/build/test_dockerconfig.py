@@ -76,7 +76,17 @@ def test_the_environments_certificates(docker, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [("{", "is no JSON"), ("[]", "holds no JSON object"), ("\ufeff{}", None), ('{"a": 1}', None)]
+    ("content", "words"),
+    [
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"a": ' + "9" * 10_000 + "}", "is no JSON"),
+        ("[]", "holds no JSON object"),
+        ('{"currentContext": "\\ud800"}', "there is no docker context"),
+        ("\ufeff{}", None),
+        ('{"a": 1}', None),
+    ],
+    ids=lambda value: str(value)[:30],
 )
 def test_settings_that_cannot_be_read_are_a_sentence(docker, content, words):
     (docker.folder / "config.json").write_text(content)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import socket
 import threading
 
+import pytest
+
 from dfkit.build import connect
 from dfkit.build.dockerconfig import Endpoint
 from dfkit.build.dockerpy import Client, _tls
@@ -58,6 +60,27 @@ def test_an_address_or_context_that_is_none_is_one_sentence():
     for address in ("ssh://", "ssh://host?x"):
         assert refusal(address)[0] == f"cannot use the Docker engine at {address}: write ssh://USER@HOST or ssh://USER@HOST:PORT"
     assert "Port" in refusal("ssh://host:port")[0]
+
+
+@pytest.mark.parametrize("address", ["tcp://host:99999", "tcp://host:port", "tcp://[::1", "unix://[", "fd://"])
+def test_an_address_that_no_library_can_read_is_one_sentence(address):
+    assert refusal(address) == (
+        f"cannot use the Docker engine at {address}: write unix://PATH, tcp://HOST:PORT or ssh://USER@HOST",
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://ann:hunter2@host:1", "tcp://:hunter2@host:1", "ann:hunter2@host:1", "ssh://ann:hunter2@host"]
+)
+def test_a_password_in_an_address_is_not_said_again(address):
+    sentence, _ = refusal(address)
+    assert "hunter2" not in sentence
+    assert "…@host" in sentence
+
+
+def test_a_socket_whose_path_is_too_long_is_one_sentence(tmp_path):
+    assert "too long" in refusal(f"unix://{tmp_path}/{'x' * 200}")[0]
     for address in ("ssh://me:hunter2@host", "tcp://me:hunter2@host:1"):
         assert "://me:…@host" in refusal(address)[0]
 

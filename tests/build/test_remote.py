@@ -96,6 +96,9 @@ def folders(tmp_path):
         ("tcp://host", "is not complete: write tcp://HOST:PORT"),
         ("tcp://host:port", "is not complete"),
         ("tcp://:1234", "is not complete"),
+        ("tcp://[::1", "is no address of a BuildKit daemon"),
+        ("tcp://a..b:1", "names no host"),
+        (f"tcp://{'a' * 300}:1", "names no host"),
         ("unix://", "has no path"),
         ("mybuilder", "is no address of a BuildKit daemon"),
         ("docker-container://x", "does not reach BuildKit by docker-container://"),
@@ -104,6 +107,12 @@ def folders(tmp_path):
 def test_an_address_that_is_none_is_refused_with_what_to_write(host, sentence):
     with pytest.raises(UsageError, match=sentence):
         Builder(host)
+
+
+def test_a_password_in_an_address_is_not_said_again():
+    with pytest.raises(UsageError, match="has no user in it") as error:
+        Builder("tcp://ann:hunter2@127.0.0.1:1")
+    assert "hunter2" not in str(error.value)
 
 
 def test_certificates_that_are_none_are_refused(tmp_path):
