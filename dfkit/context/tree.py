@@ -66,11 +66,14 @@ def changed(path: str) -> ContextError:
 def attributes(full: str) -> dict[str, bytes]:
     """The extended attributes that `docker build` sends: those that can be read, less Apple's."""
     found: dict[str, bytes] = {}
-    with suppress(OSError):
-        for key in os.listxattr(full, follow_symlinks=False) if hasattr(os, "listxattr") else ():
-            if not key.startswith("com.apple."):
-                with suppress(OSError):
-                    found[key] = os.getxattr(full, key, follow_symlinks=False)
+    try:
+        names = os.listxattr(full, follow_symlinks=False)
+    except (OSError, AttributeError):  # AttributeError: other systems than Linux
+        return found
+    for name in names:
+        if not name.startswith("com.apple."):
+            with suppress(OSError):
+                found[name] = os.getxattr(full, name, follow_symlinks=False)
     return found
 
 
