@@ -37,21 +37,23 @@ def run(arguments: list[str]) -> int:
             peer = None if options.dry_run else buildkit.open_builder(options, engine)
         if question is not None and peer is not None:
             return buildkit.answer(*question, file, request, options, peer, named)
+        lint = not options.quiet or options.fail_on != "none"
         prepared = prepare(
             options.context,
             file,
             build_args=values,
             target=options.target,
+            lint=lint,
             optimize=not options.no_optimize,
             engine=engine if peer is engine else None,
             ignore_file=options.ignorefile,
             contexts=named,
-            planned=Planner().plan(file),
+            planned=Planner().plan(file) if lint else None,
             notify=_notify,
         )
         if not options.quiet:
             _say_findings(prepared)
-        if options.fail_on != "none" and any(at_least(each.severity, options.fail_on) for each in prepared.findings.diagnostics):
+        if _found(prepared, options.fail_on):
             print(f"dfkit: not built, as there are findings at or above `{options.fail_on}`", file=sys.stderr)
             return 1
         if options.dry_run:
@@ -213,10 +215,15 @@ def _notify(sentence: str) -> None:
     print(f"dfkit: {sentence}", file=sys.stderr)
 
 
+def _found(prepared: Prepared, level: str) -> bool:
+    """Whether linting found something of at least this severity."""
+    return prepared.findings is not None and any(at_least(each.severity, level) for each in prepared.findings.diagnostics)
+
+
 def _say_findings(prepared: Prepared) -> None:
     from dfkit.output import text
 
-    if prepared.findings.diagnostics:
+    if prepared.rules is not None and prepared.findings is not None and prepared.findings.diagnostics:
         for line in text.render([prepared.findings], prepared.rules.catalog, color=text.wants_color(sys.stderr)):
             print(line, file=sys.stderr)
 

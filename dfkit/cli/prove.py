@@ -38,7 +38,13 @@ def run(arguments: list[str]) -> int:
     file = dockerfile_of(options.context, options.file)
     with connect(options.host, context=options.context_name) as engine:
         prepared = prepare(
-            options.context, file, build_args=values, target=options.target, allow=tuple(options.allow), engine=engine
+            options.context,
+            file,
+            build_args=values,
+            target=options.target,
+            lint=False,
+            allow=tuple(options.allow),
+            engine=engine,
         )
         request = BuildRequest(
             build_args=values,

@@ -95,7 +95,7 @@ def build(
     engine: Engine | Builder | None = None,
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> BuildReport:
-    """Lint, optimize (SAFE rewrites only) and build the Dockerfile of a folder on a Docker engine with BuildKit.
+    """Optimize (SAFE rewrites only) and build the Dockerfile of a folder on a Docker engine with BuildKit.
 
     `file` is the Dockerfile (default: the context's). `contexts` are named contexts: folders, URLs or `docker-image://` references by
     name. `request` is all else that a build can be asked for; the arguments here go before its fields. `engine` is one from
@@ -125,7 +125,7 @@ def build(
     try:
         holds = used if isinstance(used, Engine) else None
         prepared = joins.prepare(
-            context, path, build_args=values, target=asked.target, optimize=optimize, engine=holds, contexts=named
+            context, path, build_args=values, target=asked.target, lint=False, optimize=optimize, engine=holds, contexts=named
         )
         return joins.build(prepared, asked, used, on_event=on_event)
     finally:

@@ -43,8 +43,9 @@ class Prepared(Record):
     """All that a build needs, before an engine is asked to build."""
 
     source: Source
-    rules: Selection
-    findings: Report
+    rules: Selection | None
+    findings: Report | None
+    """What linting found by these rules, None where it was not asked for."""
     optimized: Optimized | None
     """None where the original is built on purpose."""
     text: str
@@ -85,6 +86,7 @@ def prepare(
     *,
     build_args: Mapping[str, str],
     target: str | None = None,
+    lint: bool = True,
     optimize: bool = True,
     allow: Collection[str] = (),
     engine: Engine | None = None,
@@ -96,17 +98,21 @@ def prepare(
     """Read, lint, optimize with the SAFE rewrites and those of `allow`, plan the context.
 
     `ignore_file` takes the place of the Dockerfile's and the context's own. With an engine the triggers of the bases that it holds
-    are known. `contexts` maps the names of named contexts to folders and to what BuildKit fetches itself. `planned` says how the file
-    is linted (default: as without configuration); `notify` is told why ShellCheck could not be used.
+    are known. `contexts` maps the names of named contexts to folders and to what BuildKit fetches itself.
+
+    To `lint` takes time and asks the engine for each base: it is for callers that show the findings. `planned` says how the file is
+    linted (default: as without configuration); `notify` is told why ShellCheck could not be used.
 
     Raises `UsageError`, `ContextError`.
     """
     source = read(file)
     model = Model(parse(source), build_args=build_args, contexts=contexts)
-    rules = planned.rules() if planned is not None else selection()
-    settings = planned.settings if planned is not None else Settings()
-    known = replace(settings, context=folder, committed=_committed(model, engine), platforms=_platforms(model, engine))
-    findings = lint_model(model, rules, known, notify=notify)
+    rules = findings = None
+    if lint:
+        rules = planned.rules() if planned is not None else selection()
+        settings = planned.settings if planned is not None else Settings()
+        known = replace(settings, context=folder, committed=_committed(model, engine), platforms=_platforms(model, engine))
+        findings = lint_model(model, rules, known, notify=notify)
     optimized = None
     text = source.text
     # A file that the engine rejects is left to the engine: its own message is what users know.

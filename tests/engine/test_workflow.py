@@ -65,6 +65,19 @@ def test_findings_stop_the_build_only_if_asked(folder):
     assert done.stdout == ""
 
 
+def test_findings_stop_a_quiet_build_too(folder):
+    done = command("build", ".", "--quiet", "--fail-on", "warning", cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "not built" in done.stderr
+    assert "deleted-in-later-layer" not in done.stderr
+
+
+def test_what_nobody_looks_at_is_not_linted(folder, engine):
+    ready = prepared(folder, engine, lint=False)
+    assert ready.findings is None
+    assert ready.changed
+
+
 def test_an_optimized_text_that_does_not_build_is_a_fault_and_the_original_is_built(folder, engine):
     ready = replace(prepared(folder, engine), text="FROM busybox\nRUN exit 9\n")
     said = []
