@@ -89,7 +89,7 @@ def _read(line: bytes, outcome: Outcome, transcript: Transcript) -> Iterator[Eve
             reason = " ".join(str(said).split())
             outcome.fail(reason)
             yield from transcript.fail(reason)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(f"the engine's answer cannot be read ({type(error).__name__}: {error})") from None
 
 

@@ -100,6 +100,6 @@ def _read(line: bytes, outcome: Outcome) -> Iterator[Event]:
         elif message.get("id") == "moby.image.id":
             yield outcome.image(aux["ID"])
         elif "errorDetail" in message or "error" in message:
-            outcome.fail((message.get("errorDetail") or {}).get("message") or message.get("error") or "unknown error")
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
+            outcome.fail(str((message.get("errorDetail") or {}).get("message") or message.get("error") or "unknown error"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
         raise BuildFailed(f"the engine's answer cannot be read ({type(error).__name__}: {error})") from None

@@ -77,6 +77,12 @@ class Client(docker.APIClient):
     def _general_configs(self, _read: object) -> None:
         return
 
+    def get_redirect_target(self, resp: Any) -> str | None:
+        """None; requests would go where the engine sends it, with what is meant for the engine."""
+        if super().get_redirect_target(resp) is None:
+            return None
+        raise requests.TooManyRedirects("it sends its answer elsewhere", response=resp)
+
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """As requests does, but for the certificates that a call checks against."""
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)

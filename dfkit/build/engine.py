@@ -48,17 +48,19 @@ class Engine:
     """A Docker engine that answers; a context manager that closes the connections."""
 
     def __init__(self, api: Any, host: str) -> None:
-        """`api` is a `docker.APIClient`; `connect` makes engines."""
+        """`api` is a `docker.APIClient`; `connect` makes engines. Raises `NoEngine`."""
         self.api = api
         self.host = host
         with self._asking("say its version"):
             about = api.version()
-        components = {part.get("Name", ""): part for part in about.get("Components") or ()}
-        self.podman = "Podman Engine" in components
-        self.version: str = about["Version"]
-        self.platform: str = f"{about.get('Os', 'linux')}/{about.get('Arch', 'amd64')}"
-        major, _, minor = str(api.api_version).partition(".")
-        self.api_version = (int(major), int(minor))
+        try:
+            self.podman = any(part.get("Name") == "Podman Engine" for part in about.get("Components") or ())
+            self.version = str(about["Version"])
+            self.platform = f"{about.get('Os', 'linux')}/{about.get('Arch', 'amd64')}"
+            major, _, minor = str(api.api_version).partition(".")
+            self.api_version = (int(major), int(minor))
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise _no_engine(host) from None
 
     def __repr__(self) -> str:
         return f"Engine({self.name!r} at {self.host})"
@@ -205,6 +207,12 @@ def connect(host: str | None = None, *, context: str | None = None) -> Engine:
             shown = regex(r"(?<=:)[^:/@]*(?=@)").sub("…", found.host)  # a password, which no address of an engine has
             raise NoEngine(f"cannot use the Docker engine at {shown}: {str(error).replace(found.host, shown)}") from None
         raise trouble(error, found.host, "connect") from None
+    except ValueError:  # a version that docker-py cannot read
+        raise _no_engine(found.host) from None
+
+
+def _no_engine(host: str) -> NoEngine:
+    return NoEngine(f"what answers at {host} is no Docker engine: it does not say its version")
 
 
 def trouble(error: BaseException, host: str, what: str) -> DfkitError:

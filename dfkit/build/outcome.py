@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dfkit.build.buildkit.trace import Trace
+from dfkit.build.buildkit.wire import WireError
 from dfkit.build.events import BuildResult, BuildWarning, ImageBuilt, SolveFailed
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 120
 """Characters of a step's name in a message."""
 
+_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _PREFIX = re.compile(
     r"(?:failed to solve(?: with frontend [\w.]+)?|failed to create LLB definition|failed to build LLB"
     r"|rpc error: code = \w+ desc =):? "
@@ -52,7 +54,9 @@ class Outcome:
             yield self.warn(event) if isinstance(event, BuildWarning) else event
 
     def image(self, image_id: str) -> ImageBuilt:
-        """The image is there."""
+        """The image is there. Raises `wire.WireError` for what is no id of one."""
+        if not isinstance(image_id, str) or not _IMAGE_ID.fullmatch(image_id):
+            raise WireError("it names no image")
         self._image_id = image_id
         return ImageBuilt(image_id)
 

@@ -53,7 +53,7 @@ def _guarded(words: list[str], at_end: Callable[[], None] = lambda: None) -> int
     try:
         return _run(words)
     except DfkitError as error:
-        print(f"dfkit: {error}", file=sys.stderr)
+        print(f"dfkit: {_printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         at_end()
@@ -61,6 +61,15 @@ def _guarded(words: list[str], at_end: Callable[[], None] = lambda: None) -> int
         return INTERRUPTED
     except BrokenPipeError:
         return _closed_pipe()
+
+
+def _printable(text: str) -> str:
+    """An engine or a file may have put into it what steers the terminal."""
+    if text.isprintable():
+        return text
+    from dfkit.output.text import printable
+
+    return "\n".join([printable(line) for line in text.split("\n")])
 
 
 def _ignore_interrupts() -> None:

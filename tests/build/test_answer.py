@@ -9,8 +9,10 @@ from contextlib import suppress
 
 import pytest
 
-from dfkit.build import connect
+from dfkit.build import SolveFailed, connect
 from dfkit.build.answer import Answer
+from dfkit.build.client import _read
+from dfkit.build.outcome import Outcome
 from dfkit.errors import BuildFailed
 
 VERSION = b'{"Version":"1","ApiVersion":"1.41","Os":"linux","Arch":"amd64","Components":[]}'
@@ -117,3 +119,30 @@ def test_an_endless_error_is_cut(lines):
     with pytest.raises(BuildFailed, match="the engine does not take the build: no no") as error:
         list(lines(pieces()))
     assert len(str(error.value)) < 100_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"hello",
+        b"[1]",
+        b"[" * 100_000,
+        b'{"id": "moby.buildkit.trace", "aux": 5}',
+        b'{"id": "moby.buildkit.trace", "aux": "////"}',
+        b'{"id": "moby.image.id", "aux": {}}',
+        b'{"id": "moby.image.id", "aux": {"ID": 5}}',
+        b'{"id": "moby.image.id", "aux": {"ID": "sha256:../../x"}}',
+        b'{"errorDetail": 5}',
+    ],
+    ids=lambda line: line[:60].decode(),
+)
+def test_a_line_that_no_engine_says_ends_the_build_with_one_sentence(line):
+    with pytest.raises(BuildFailed, match=r"^the engine's answer cannot be read \(.*\)$"):
+        list(_read(line, Outcome()))
+
+
+def test_a_reason_that_is_no_text_is_told_all_the_same():
+    outcome = Outcome()
+    list(_read(b'{"errorDetail": {"message": {"a": 1}}}', outcome))
+    with pytest.raises(SolveFailed, match=r"{'a': 1}"):
+        outcome.result(1.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -32,24 +33,63 @@ def test_a_socket_that_nobody_answers_is_one_sentence(tmp_path):
         assert "(connection refused)" in refusal(f"unix://{tmp_path}/dead.sock")[0]
 
 
-def test_something_else_than_an_engine_is_one_sentence():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        server.settimeout(10)
+@pytest.fixture
+def answering():
+    """Starts servers that give one answer to all requests, and gives their addresses."""
+    servers = []
 
-        def answer():
-            near, _ = server.accept()
-            with near:
-                near.recv(1000)
-                near.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+    def start(status, body, *headers):
+        server = socket.create_server(("127.0.0.1", 0))
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+        answer = "\r\n".join(lines).encode() + body
 
-        thread = threading.Thread(target=answer)
+        def serve():
+            with suppress(OSError):
+                while True:
+                    near, _ = server.accept()
+                    with near:
+                        near.recv(10_000)
+                        near.sendall(answer)
+
+        thread = threading.Thread(target=serve)
         thread.start()
-        sentence, exit_code = refusal(address)
+        servers.append((server, thread))
+        return f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"hello",
+        b"[]",
+        b"[" * 100_000,
+        b'{"ApiVersion": "1.48"}',
+        b'{"ApiVersion": "x.y", "Version": "1"}',
+        b'{"ApiVersion": 1.48, "Version": "1"}',
+        b'{"ApiVersion": "1.48", "Version": "1", "Components": "x"}',
+        b'{"ApiVersion": "1.48", "Version": "1", "Components": [1]}',
+    ],
+    ids=lambda body: body[:60].decode(),
+)
+def test_something_else_than_an_engine_is_one_sentence(answering, body):
+    address = answering("200 OK", body)
+    sentence, exit_code = refusal(address)
     assert exit_code == 3
     assert address in sentence
     assert "\n" not in sentence
+
+
+def test_an_engine_that_sends_elsewhere_is_not_followed(answering):
+    elsewhere = answering("200 OK", b'{"ApiVersion": "1.48", "Version": "1"}')
+    address = answering("307 Temporary Redirect", b"", f"Location: {elsewhere.replace('tcp', 'http')}/version")
+    assert "it sends its answer elsewhere" in refusal(address)[0]
+    connect(elsewhere).close()
 
 
 def test_an_address_or_context_that_is_none_is_one_sentence():

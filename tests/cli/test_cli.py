@@ -35,6 +35,11 @@ def test_no_command_prints_the_help_and_fails():
     assert "lint" in dfkit("--help").stdout
 
 
+def test_an_error_does_not_steer_the_terminal():
+    said = dfkit("lint", "no\x1b]0;title\x07\nwhere").stderr
+    assert said == "dfkit: no␛]0;title␇\nwhere: there is no such file\n"
+
+
 def test_version():
     import dfkit as package
 
