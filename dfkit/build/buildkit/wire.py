@@ -9,7 +9,7 @@ Format: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def encode(*fields: tuple[int, Value | None]) -> bytes:
     return b"".join(parts)
 
 
-@cache
+@lru_cache(256)
 def _key(number: int, kind: int) -> bytes:
     """What stands before a field's value."""
     if not 0 < number < 1 << 29:
