@@ -40,6 +40,9 @@ PROFILES = ("recommended", "hadolint", "all")
 EXCLUDED = frozenset((1008, 1071, 1084, 1090, 1091, 1104, 1113, 1114, 1115, 1128, 2096, 2148, 2187, 2239, 2246))
 """Findings that make no sense here: the first line of a script is ours, and the files that it reads are in the image."""
 
+HADOLINT_EXCLUDED = frozenset((1090, 1091, 2187))
+"""What hadolint keeps to itself."""
+
 _SHEBANGS = {"sh": "/bin/sh", "dash": "/bin/dash", "bash": "/bin/bash", "ksh": "/bin/ksh", "busybox": "/bin/dash"}
 _BUSYBOX = "# shellcheck shell=busybox"
 """ShellCheck knows the dialect since 0.10; an older one goes by the line above it."""
@@ -52,6 +55,9 @@ _SH_IS = {
 _LEVELS: dict[str, Severity] = {level: level for level in SEVERITIES}
 _NAME = regex(r"(?a)[A-Za-z_]\w*")
 _PRAGMA = regex(r"\s*hadolint\s+shell\s*=\s*([^\s#]+)")
+_WINDOWS_SHELL = regex(r"(?:^|[/\\])(?:pwsh|powershell|cmd)(?:\.exe)?$")
+_SHEBANGS_READ = tuple([f"#!{path}{name}" for path in ("/bin/", "/usr/bin/env ") for name in ("sh", "bash", "ksh")])
+"""How the first line of a script may begin for hadolint to give it to ShellCheck; it goes by SHELL all the same."""
 _INTERPRETER = regex(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?)?([^\s/]+)")
 
 
@@ -162,10 +168,13 @@ class ShellCheck:
 
     def _diagnostics(self, input_: Input, comments: tuple[Comment, ...]) -> Iterator[Diagnostic]:
         lines = Source(input_.script.text).line_starts
-        comments = tuple([each for each in comments if each.code not in EXCLUDED and 0 <= each.line - input_.line < len(lines)])
         if self._settings.profile == "hadolint":
-            # hadolint 2.15 tells just the last finding of each RUN.
-            comments = comments[-1:]
+            # hadolint 2.15 tells just the last finding of each RUN, which may be about its first line, where SHELL stands.
+            comments = tuple([each for each in comments if each.code not in HADOLINT_EXCLUDED])[-1:]
+        else:
+            comments = tuple(
+                [each for each in comments if each.code not in EXCLUDED and 0 <= each.line - input_.line < len(lines)]
+            )
         for each in comments:
             code = f"SC{each.code}"
             if code in self._ignored or not (self._settings.profile in PROFILES or code in self._selected):
@@ -185,15 +194,17 @@ def inputs(model: Model) -> Iterator[Input]:
             for each, its_shell in ((script, shell), *[(nested, ()) for nested in _nested(script)]):
                 dialect = _dialect(each, its_shell, model.stage_of(instruction))
                 if dialect in _SHEBANGS:
-                    yield _input(each.text, dialect, model, instruction)
+                    head = [f"#!{_SHEBANGS[dialect]}", *([_BUSYBOX] if dialect == "busybox" else [])]
+                    yield _input(each.text, head, model, instruction)
 
 
 def hadolint_inputs(model: Model) -> Iterator[Input]:
     """What hadolint 2.15 gives to ShellCheck: RUN in shell form, by a SHELL that it forgets at the next FROM, ARG or ENV.
 
-    `# hadolint shell=…` is taken for a SHELL; above the first FROM it holds for the stage.
+    `# hadolint shell=…` is taken for a SHELL; above the first FROM it holds for the stage. In ONBUILD none does.
     """
-    from dfkit.shell import DEFAULT_SHELL, scripts
+    from dfkit.checks.hadolint.scripts import script_text
+    from dfkit.shell import DEFAULT_SHELL
 
     shell: tuple[str, ...] = DEFAULT_SHELL
     said = _shells_in_comments(model)
@@ -204,15 +215,15 @@ def hadolint_inputs(model: Model) -> Iterator[Input]:
         match instruction:
             case From() | Arg() | Env():
                 shell = DEFAULT_SHELL
-            case Shell(form=ExecForm() as form):
+            case Shell(form=ExecForm(items=[_, *_]) as form):
                 shell = form.values
             case Run(form=ShellForm()) if model.stage_of(instruction) is not None:
-                for script in scripts(instruction, shell):
-                    is_sh = script.dialect == "sh" or (script.dialect == "powershell" and shell == DEFAULT_SHELL)
-                    name = _program(script, shell) if is_sh else script.dialect
-                    dialect = "dash" if name == "ash" else name
-                    if dialect in _SHEBANGS:
-                        yield _input(script.text, dialect, model, instruction)
+                text = script_text(instruction)
+                its_shell = DEFAULT_SHELL if model.is_trigger(instruction) else shell
+                if text is None or not text.text or _WINDOWS_SHELL.search(its_shell[0]):
+                    continue
+                if not text.text.startswith("#!") or text.text.startswith(_SHEBANGS_READ):
+                    yield _input(text, [f"#!{its_shell[0]}"], model, instruction)
 
 
 def _shells_in_comments(model: Model) -> list[tuple[int, tuple[str, ...]]]:
@@ -258,11 +269,8 @@ def _program(script: Script, shell: tuple[str, ...]) -> str:
     return next((name for name in names if name in ("dash", "ash", "busybox")), "sh")
 
 
-def _input(script: Mapped, dialect: str, model: Model, instruction: Instruction) -> Input:
+def _input(script: Mapped, head: list[str], model: Model, instruction: Instruction) -> Input:
     text = script.text
-    head = [f"#!{_SHEBANGS[dialect]}"]
-    if dialect == "busybox":
-        head.append(_BUSYBOX)
     known = model.scope(instruction).names()
     used = sorted({name for name in _NAME.findall(text) if name in known})
     export = "export " + " ".join([f"{name}=1" for name in used]) if used else ""
@@ -277,6 +285,8 @@ def _input(script: Mapped, dialect: str, model: Model, instruction: Instruction)
 def _span(comment: Comment, input_: Input, lines: list[int]) -> Span:
     """The place in the Dockerfile."""
     size = len(input_.script)
+    if not 0 <= comment.line - input_.line < len(lines):
+        return input_.script.span(0, 1)
     start = _offset(comment.line - input_.line, comment.column, lines, size)
     end = _offset(comment.end_line - input_.line, comment.end_column, lines, size)
     return input_.script.span(start, max(start, end))

@@ -22,17 +22,20 @@ from dfkit.syntax.nodes import Arg, From, OnBuild
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from dfkit.model.copies import Triggers
     from dfkit.shell import Script
     from dfkit.syntax.nodes import Dockerfile, Instruction, Word
+
+    ReadScripts = Callable[[Instruction, tuple[str, ...]], tuple[Script, ...]]
 
 
 class Model:
     """What a Dockerfile means. `build_args` are the values that the build is given, `contexts` the names of its named contexts.
 
     A file without FROM may be taken for a `fragment`: its instructions are those of one stage, of whose base nothing is known.
+    `read_scripts` gives the scripts of an instruction for the value of SHELL there, if not `dfkit.shell.scripts` is to.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Model:
         build_args: Mapping[str, str] | None = None,
         contexts: Collection[str] = (),
         fragment: bool = False,
+        read_scripts: ReadScripts | None = None,
     ) -> None:
         self.dockerfile = dockerfile
         self.build_args = dict(build_args or {})
@@ -51,6 +55,7 @@ class Model:
         self._last: dict[int, tuple[Scope, State]] = {}
         self._executed: dict[int, tuple[tuple[Instruction, Scope], ...]] = {}
         self._scripts: dict[int, tuple[Script, ...]] = {}
+        self._read_scripts = read_scripts
         self._globals = self._global_arguments()
         self.stages = build_stages(dockerfile, self._base_image, self.contexts)
         if fragment and not self.stages and dockerfile.instructions:
@@ -153,8 +158,9 @@ class Model:
         if known is None:
             from dfkit.shell import scripts
 
+            read = self._read_scripts or scripts
             state = self._states.get(id(instruction))
-            known = self._scripts[id(instruction)] = scripts(instruction, state.shell if state else LINUX_SHELL)
+            known = self._scripts[id(instruction)] = read(instruction, state.shell if state else LINUX_SHELL)
         return known
 
     # --- context

@@ -27,7 +27,7 @@ from dfkit.shell.nodes import (
     Word,
 )
 from dfkit.shell.parse import parse
-from dfkit.shell.scripts import DEFAULT_SHELL, WINDOWS_SHELL, scripts, shell_script
+from dfkit.shell.scripts import DEFAULT_SHELL, WINDOWS_SHELL, script_of_heredoc, scripts, shell_script
 
 __all__ = [
     "DEFAULT_SHELL",
@@ -53,6 +53,7 @@ __all__ = [
     "commands",
     "effective",
     "parse",
+    "script_of_heredoc",
     "scripts",
     "shell_script",
     "walk",

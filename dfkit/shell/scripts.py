@@ -82,7 +82,7 @@ def _nested(form: ExecForm, values: tuple[str, ...]) -> Script | None:
 
 def _body(heredoc: Heredoc, shell: tuple[str, ...]) -> Script:
     """The script of `RUN <<EOF`."""
-    text = _content(heredoc)
+    text = script_of_heredoc(heredoc)
     if text.text.startswith("#!"):
         line = text.text.partition("\n")[0]
         dialect = shebang(line)
@@ -90,7 +90,7 @@ def _body(heredoc: Heredoc, shell: tuple[str, ...]) -> Script:
     return shell_script(text, shell)
 
 
-def _content(heredoc: Heredoc) -> Mapped:
+def script_of_heredoc(heredoc: Heredoc) -> Mapped:
     """The body, with `<<-` without leading tabs."""
     body = Mapped(heredoc.content, ((0, heredoc.span.start),))
     if not heredoc.chomp or "\t" not in heredoc.content:

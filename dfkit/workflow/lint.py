@@ -42,8 +42,7 @@ def lint_source(
     notify: Callable[[str], None] = _ignore,
 ) -> Report:
     """The findings in one text."""
-    fragment = settings.profile == "hadolint"
-    return lint_model(Model(parse(source), build_args=build_args, fragment=fragment), rules, settings, notify=notify)
+    return lint_model(_model(source, settings, build_args), rules, settings, notify=notify)
 
 
 def lint_model(
@@ -72,14 +71,18 @@ def lint_paths(
     while planned:
         plan = planned[0][1]
         count = next((index for index, (_, each) in enumerate(planned) if each is not plan), len(planned))
-        models = (_model(path, plan) for path, _ in planned[:count])
+        models = (_model(read(path), plan.settings, plan.build_args) for path, _ in planned[:count])
         for report in lint_models(models, plan.rules, plan.settings, notify=once):
             yield report, plan
         del planned[:count]
 
 
-def _model(path: str, plan: Plan) -> Model:
-    return Model(parse(read(path)), build_args=plan.build_args, fragment=plan.settings.profile == "hadolint")
+def _model(source: Source, settings: Settings, build_args: Mapping[str, str] | None) -> Model:
+    if settings.profile == "hadolint":
+        from dfkit.checks.hadolint.scripts import scripts
+
+        return Model(parse(source), build_args=build_args, fragment=True, read_scripts=scripts)
+    return Model(parse(source), build_args=build_args)
 
 
 def lint_models(

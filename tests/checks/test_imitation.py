@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dfkit.catalog import Catalog, select
+from dfkit.checks.hadolint.scripts import script_text, scripts
 from dfkit.lint import lint
 from dfkit.model import Model
 from dfkit.syntax import parse
@@ -16,7 +17,8 @@ CATALOG = Catalog.load()
 def codes(text, profile, code):
     settings = Settings(profile=profile)
     rules = select(CATALOG, settings).where(lambda rule: code in (rule.code, *rule.aliases))
-    return [each.code for each in lint(Model(parse(text)), rules, settings)]
+    reader = scripts if profile == "hadolint" else None
+    return [each.code for each in lint(Model(parse(text), read_scripts=reader), rules, settings)]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,69 @@ def test_hadolint_finds_more_than_is_right(code, text, right):
 def test_hadolint_misses_what_is_right(code, text):
     assert codes(text, "hadolint", code) == []
     assert codes(text, "recommended", code) == [code]
+
+
+@pytest.mark.parametrize(
+    ("code", "run", "found"),
+    [
+        ("DL3004", "RUN <<EOF bash\nsudo a\nEOF", True),
+        ("DL3004", "RUN <<EOF && sudo b\na\nEOF", False),
+        ("DL3004", "RUN cat <<EOF && sudo b\na\nEOF", False),
+        ("DL3004", "RUN sudo cat <<EOF\na\nEOF", True),
+        ("DL3004", "RUN <<EOF\n#!/usr/bin/python3\nsudo a\nEOF", True),
+        ("DL3004", 'RUN ["a", "&&", "sudo", "b"]', True),
+        ("DL3004", 'RUN ["bash", "-c", "sudo b"]', False),
+        ("DL3013", 'RUN ["pip", "install", "a<1"]', True),
+        ("DL3001", 'RUN p"s"', True),
+        ("DL3001", "RUN exec -a x ps", True),
+        ("DL3001", "RUN exec -xa ps", False),
+        ("DL3001", "RUN time -p ps", True),
+        ("DL3016", "RUN exec npm install -g a", False),
+        ("DL3027", "RUN env A=b apt update", False),
+        ("DL3059", "RUN time a\nRUN b", False),
+        ("DL3059", "RUN [ -f a ] && b\nRUN c", True),
+        ("DL3014", "RUN apt-get install -o=Dpkg::Use-Pty=0 a", False),
+        ("DL3013", "RUN pip install . a", False),
+        ("DL3013", "RUN pip install hg+https://a/b", True),
+        ("DL3033", "RUN yum install -y a-1*", True),
+    ],
+)
+def test_hadolint_reads_each_script_as_one_for_sh(code, run, found):
+    assert codes(f"FROM debian:12\n{run}\n", "hadolint", code) == [code] * found
+    windows = f'FROM debian:12\nSHELL ["pwsh"]\n{run}\n'
+    assert codes(windows, "hadolint", code) == [code] * found
+
+
+@pytest.mark.parametrize(
+    ("stages", "found"),
+    [
+        ("FROM a:1 AS b\n{}\nFROM b", True),
+        ("FROM a:1 AS b\n{}\nFROM b:2", True),
+        ("FROM a:1 AS b\n{}\nFROM x.com/b", True),
+        ("FROM a:1 AS b\n{}\nFROM B", False),
+        ("FROM a:1\n{}\nFROM a:1", True),
+        ("FROM a:1\n{}\nFROM a:2", False),
+        ("FROM a:1\nONBUILD {}\nFROM b:1", True),
+    ],
+)
+def test_hadolint_tells_stages_by_their_words(stages, found):
+    assert codes(stages.format("RUN apt-get update") + "\n", "hadolint", "DL3009") == ["DL3009"] * found
+
+
+@pytest.mark.parametrize(
+    ("run", "text", "marked"),
+    [
+        ("RUN <<EOF bash -x\na b\nEOF", "bash -x\na b\n", "a b"),
+        ('RUN ["a", "b\\"c", "d"]', 'a b"c d', "d"),
+        ("RUN a \\\n  && cat <<EOF > b\nc\nEOF", "a   && cat ", "cat"),
+    ],
+)
+def test_what_hadolint_reads_has_its_places_in_the_file(run, text, marked):
+    file = f"FROM a:1\n{run}\n"
+    found = script_text(parse(file).instructions[1])
+    start = text.rindex(marked)
+    span = found.span(start, start + len(marked))
+    assert (found.text, file[span.start : span.end]) == (text, marked)
 
 
 @pytest.mark.parametrize(

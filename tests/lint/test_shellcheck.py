@@ -460,3 +460,22 @@ def test_running_shellcheck_imports_nothing_heavy(tmp_path):
 )
 def test_hadolints_comment_on_the_shell_holds_as_in_hadolint(text, expected):
     assert codes(text, profile="hadolint") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('SHELL ["zsh", "-c"]\nRUN ls', {"SC2239"}),
+        ('SHELL ["/bin/zsh", "-c"]\nRUN ls', {"SC1071"}),
+        ('SHELL ["/usr/bin/env", "bash"]\nRUN ls', {"SC1008"}),
+        ('SHELL ["/bin/bash", "-o", "pipefail", "-c"]\nRUN ls', set()),
+        ('SHELL ["zsh", "-c"]\nONBUILD RUN ls', set()),
+        ('SHELL ["pwsh", "-c"]\nRUN echo $x', set()),
+        ("RUN <<EOF bash\n[[ x ]]\nEOF", {"SC2078"}),
+        ("RUN <<EOF\n#!/bin/bash\nx=(a b)\nEOF", {"SC3030"}),
+        ("RUN <<EOF\n#!/usr/bin/bash\necho $x\nEOF", set()),
+        ("RUN cat <<EOF > x && echo $y\necho $x\nEOF", set()),
+    ],
+)
+def test_hadolint_hands_over_shell_and_one_script(text, expected):
+    assert codes(f"FROM a:1\n{text}\n", profile="hadolint") == expected

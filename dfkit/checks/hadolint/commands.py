@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from dfkit._memo import remembered
 from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.layers import neighbours
 from dfkit.model import Stage
-from dfkit.shell import Pipeline, Script, commands, scripts, walk
+from dfkit.shell import Pipeline, Script, commands, walk
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import ExecForm, Run, Shell
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from dfkit.text import Span
 
 _GROUP = regex(r"-[^-].*")
-_THROUGH = ("time", "exec", "command", "builtin", "run", "busybox")
+_THROUGH = ("command", "builtin", "run", "busybox")
 """Words that are no program's name but stand before one."""
+_EXEC = regex(r"-(?:[cl]*(a)|[cl]*a.+|[cl]+)")
+"""Options of `exec`, as ShellCheck knows them: `-a` takes the rest of its word, or the next one."""
 
 
 class Call(Record):
@@ -37,7 +40,7 @@ class Call(Record):
     command: Command
     name: str
     words: tuple[str, ...]
-    """Those after the name."""
+    """Those after the first, which is another than the name behind `exec`, `command` and the like."""
 
     @property
     def span(self) -> Span:
@@ -51,16 +54,17 @@ class Call(Record):
     def count(self, options: Words) -> int:
         """How often some options are given; in a group each letter counts."""
         letters = [option[1] for option in options if len(option) == 2]
-        groups = [word[1:].partition("=")[0] for word in self.words if _GROUP.fullmatch(word)]
+        groups = [word[1:] for word in self.words if _GROUP.fullmatch(word)]
         long = sum(word.startswith("--") and word in options for word in self.words)
         return long + sum(group.count(letter) for group in groups for letter in letters)
 
     def plain(self, valued: Words = ()) -> tuple[str, ...]:
-        """The words that are no options, nor the values of those in `valued`; `--` is a word."""
+        """The words that are no options, nor the one behind an option in `valued`, also in a group; `--` is a word."""
         found = []
+        letters = {option[1] for option in valued if len(option) == 2}
         rest = iter(self.words)
         for word in rest:
-            if word in valued:
+            if word in valued or (_GROUP.fullmatch(word) and "=" not in word and not letters.isdisjoint(word)):
                 next(rest, None)
             elif word == "--" or not word.startswith("-"):
                 found.append(word)
@@ -71,25 +75,49 @@ def _is_option(word: str, option: str) -> bool:
     if option.startswith("--"):
         return word.partition("=")[0] == option
     if len(option) == 2:
-        return _GROUP.fullmatch(word) is not None and option[1] in word[1:].partition("=")[0]
+        return _GROUP.fullmatch(word) is not None and option[1] in word[1:]
     return word == option
 
 
-def calls(script: Script) -> Iterator[Call]:
-    """The commands of a script but those of scripts that they run."""
+@remembered
+def calls(script: Script) -> tuple[Call, ...]:
+    """The commands of a script but those of scripts that they run. `time` and the command behind it are two, `[ … ]` is none."""
+    found = []
     inner: list[Span] = []
     for command in commands(script):
         if not command.words or any(span.covers(command.span) for span in inner):
             continue
         if command.script is not None:
             inner.append(command.script.span)
-        words = ["" if command.name is None else command.words[0].value or ""]
-        words += [plain_text(word.value, word.text) for word in command.arguments]
-        while len(words) > 1 and words[0] in _THROUGH and (words[0] != "command" or not words[1].startswith("-")):
-            options = next((index for index, word in enumerate(words[1:], 1) if not word.startswith("-")), len(words))
-            del words[:options]
-        if words:
-            yield Call(command, words[0], tuple(words[1:]))
+        if command.words[0].value in ("[", "[["):
+            continue
+        words = [command.words[0].value or "", *[plain_text(word.value, word.text) for word in command.arguments]]
+        if words[0] == "coproc" and len(words) > 1:
+            del words[0]
+        if words[0] == "time" and len(words) > 1:
+            found.append(Call(command, "time", ()))
+            while len(words) > 1 and words[0] in ("time", "-p", "--", "!"):
+                del words[0]
+        found.append(Call(command, _program(words), tuple(words[1:])))
+    return tuple(found)
+
+
+def _program(words: list[str]) -> str:
+    """The program that a command runs: `exec`, `command` and the like run the first word behind them that is no option of theirs."""
+    first, rest = words[0], words[1:]
+    if first in _THROUGH and rest and not rest[0].startswith("-"):
+        return rest[0]
+    if first == "exec":
+        while rest and rest[0] != "--" and (option := _EXEC.fullmatch(rest[0])):
+            rest = rest[2 if option[1] else 1 :]
+        rest = rest[1:] if rest[:1] == ["--"] else rest
+        return rest[0] if rest and not rest[0].startswith("-") else first
+    return first
+
+
+@remembered
+def _names(script: Script) -> frozenset[str]:
+    return frozenset([call.name for call in calls(script)])
 
 
 def plain_text(value: str | None, text: str) -> str:
@@ -98,12 +126,12 @@ def plain_text(value: str | None, text: str) -> str:
 
 
 def named(node: Script, at: Place, programs: Words) -> Iterator[Call]:
-    """The calls of some programs in a RUN; `pip*` stands for names that begin so. A list of words is one command."""
-    if isinstance(at.instruction, Run) and any(program.rstrip("*") in node.text.text for program in programs):
-        if isinstance(at.instruction.form, ExecForm) and node.dialect != "exec":
-            return
-        for call in calls(node):
-            if any(call.name.startswith(each[:-1]) if each.endswith("*") else call.name == each for each in programs):
+    """The calls of some programs in a RUN; `pip*` stands for names that begin so."""
+    if isinstance(at.instruction, Run):
+        starts = tuple([program[:-1] for program in programs if program.endswith("*")])
+        names = {name for name in _names(node) if name in programs or name.startswith(starts)}
+        for call in calls(node) if names else ():
+            if call.name in names:
                 yield call
 
 
@@ -179,10 +207,7 @@ _OTHER_SHELLS = ("pwsh", "pwsh.exe", "powershell", "powershell.exe", "cmd", "cmd
 
 @check(Stage)
 def pipe_hides_failure(node: Stage, at: Place) -> Iterator[Finding]:
-    """A pipe in a RUN without a SHELL of the stage that has `pipefail`; a RUN as a list of words is read as a script too.
-
-    Any script is read as one for sh.
-    """
+    """A pipe in a RUN without a SHELL of the stage that has `pipefail`."""
     is_safe = False
     for instruction in node.instructions:
         if isinstance(instruction, Shell):
@@ -204,9 +229,7 @@ def _has_pipefail(words: tuple[str, ...]) -> bool:
 
 
 def _has_pipe(instruction: Run, at: Place) -> bool:
-    if isinstance(instruction.form, ExecForm):
-        return any("|" in word for word in instruction.form.values)
-    for script in scripts(instruction):
+    for script in at.model.scripts(instruction):
         inner = [each.script.span for each in commands(script) if each.script is not None]
         for found in walk(script):
             if isinstance(found, Pipeline) and len(found.elements) > 1 and not any(span.covers(found.span) for span in inner):
@@ -219,11 +242,11 @@ def _has_pipe(instruction: Run, at: Place) -> bool:
 
 @check(Stage)
 def consecutive_runs(node: Stage, at: Place) -> Iterator[Finding]:
-    """A RUN of at most one command follows another with the same options. Scripts are read as if for sh, else they count as none."""
+    """A RUN of at most one command follows another with the same options."""
     for before, run in neighbours(node):
-        if _commands(before) < 2 and _commands(run) < 2:
+        if _commands(before, at) < 2 and _commands(run, at) < 2:
             yield Finding(run.keyword.span)
 
 
-def _commands(run: Run) -> int:
-    return sum(1 for script in scripts(run) for _ in calls(script))
+def _commands(run: Run, at: Place) -> int:
+    return sum(len(calls(script)) for script in at.model.scripts(run))

@@ -7,6 +7,7 @@ import posixpath
 from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.hadolint.commands import calls
+from dfkit.checks.hadolint.stages import repository
 from dfkit.model import Stage
 from dfkit.syntax.nodes import (
     Add,
@@ -175,13 +176,15 @@ def root_last(node: Stage, at: Place) -> Iterator[Finding]:
 
 @check(Stage)
 def untagged(node: Stage, at: Place) -> Iterator[Finding]:
-    """FROM names an image without tag and digest, and no stage above as it is written."""
+    """FROM names an image without tag and digest, and no stage above as it is written. A port is taken for a tag."""
     from dfkit.checks.base import untagged as check_as_right
 
+    if regex("[^/.]*:.*").fullmatch(node.from_.image.text):
+        return
     earlier = {each.from_.alias.text for each in at.model.stages[: node.index] if each.from_.alias is not None}
-    if node.base is not None and node.from_.image.text not in earlier and "$" not in node.from_.image.text:
+    if node.base is not None and repository(node.from_.image.text) not in earlier and "$" not in node.from_.image.text:
         yield Finding(node.from_.image.span)
-    else:
+    elif repository(node.from_.image.text) not in earlier:
         yield from check_as_right(node, at)
 
 

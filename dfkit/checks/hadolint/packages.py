@@ -5,6 +5,7 @@ from __future__ import annotations
 from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.hadolint.commands import Call, calls, is_mounted, named, plain_text
+from dfkit.checks.hadolint.stages import is_base
 from dfkit.shell import Script
 from dfkit.syntax.nodes import Run
 
@@ -31,11 +32,11 @@ def unclean(
 
     `mounted` is as for `lacks`. With `based_on` stages that are neither the last nor the base of another are passed by.
     """
-    if (mounted and is_mounted(at.instruction, mounted)) or (based_on and not _is_base(at)):
+    if (mounted and is_mounted(at.instruction, mounted)) or (based_on and not is_base(at)):
         return
-    if not isinstance(at.instruction, Run) or not any(program in node.text.text for program in programs):
+    if not isinstance(at.instruction, Run):
         return
-    order = list(calls(node))
+    order = calls(node)
     for program in programs:
         installs = [index for index, call in enumerate(order) if call.name == program and set(words) & set(call.words)]
         cleans = [index for index, call in enumerate(order) if _cleans(call, program, clean, removed)]
@@ -46,12 +47,6 @@ def unclean(
 
 def _cleans(call: Call, program: str, clean: Words, removed: Words) -> bool:
     return bool((call.name == program and set(clean) & set(call.words)) or (call.name == "rm" and set(removed) & set(call.words)))
-
-
-def _is_base(at: Place) -> bool:
-    """Whether a stage is the last one or the base of another."""
-    stage, stages = at.stage, at.model.stages
-    return stage is not None and (stage is stages[-1] or any(each.base is stage for each in stages))
 
 
 @check(Script)
@@ -104,7 +99,7 @@ def unpinned_modules(node: Script, at: Place, *, programs: Words) -> Iterator[Fi
         if "install" in call.words and not (call.name != "yum" and "group" in call.words):
             is_module = "module" in call.words and call.words.index("module") < call.words.index("install")
             packages = [word for word in call.plain() if word != "install" and not (is_module and word == "module")]
-            if any(not (":" in each if is_module else regex(r"-(?:\d|.*\.rpm$)").search(each)) for each in packages):
+            if any(not (":" in each if is_module else regex(r"-(?:\d[^*]*$|.*\.rpm$)").search(each)) for each in packages):
                 yield Finding(call.span)
                 return
 
@@ -133,13 +128,13 @@ def unpinned_pip(node: Script, at: Place) -> Iterator[Finding]:
     for call in _pip(node, at):
         if any(word in ("-r", "--requirement") for word in call.words) or call.has(("-c", "--constraint")):
             continue
-        if any(not _is_pinned_pip(word) for word in call.plain(_PIP_VALUED) if word != "install"):
+        if "." not in call.words and any(not _is_pinned_pip(word) for word in call.plain(_PIP_VALUED) if word != "install"):
             yield Finding(call.span)
             return
 
 
 def _is_pinned_pip(package: str) -> bool:
-    if package.startswith("git+"):
+    if regex(r"git\+|(?:hg|svn|bzr)\+.*://").match(package):
         return "@" in package
     is_file = package == "." or "/" in package or package.endswith((".whl", ".tar.gz"))
     return is_file or any(sign in package for sign in ("==", ">=", "<=", "!=", "~=", ">", "<"))
@@ -179,7 +174,7 @@ def _keeps_nothing(node: Script, call: Call, at: Place) -> bool:
 @check(Script)
 def lists_left(node: Script, at: Place) -> Iterator[Finding]:
     """`apt-get update` in a RUN with neither `rm -rf` nor `rm` of the lists, in a stage that is the last or the base of another."""
-    if not _is_base(at) or is_mounted(at.instruction, "/var/lib/apt/lists(?:/.*)?"):
+    if not is_base(at) or is_mounted(at.instruction, "/var/lib/apt/lists(?:/.*)?"):
         return
     if is_mounted(at.instruction, "/var/lib/apt") and is_mounted(at.instruction, "/var/cache/apt(?:/.*)?"):
         return
