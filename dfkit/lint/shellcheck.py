@@ -6,6 +6,8 @@ known, and taken for one word. Scripts that are the same then are checked once. 
 
 from __future__ import annotations
 
+import os
+
 from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.lint.process import Failed, Process, find
@@ -30,6 +32,9 @@ BATCH = 60
 
 PROCESSES = 2
 """How many processes are at work when there are more scripts than fit in one; more gain nothing on two cores."""
+
+LONG = 500
+"""From how many characters on scripts are shared out among processes: to read them takes ShellCheck four times as long as to start."""
 
 SECONDS = 120.0
 """How long a process may take."""
@@ -124,7 +129,8 @@ class ShellCheck:
             )
             return
         try:
-            self._running.append((Process(self._program, texts, self._seconds), frozenset(texts)))
+            for share in _shared(texts):
+                self._running.append((Process(self._program, share, self._seconds), frozenset(share)))
         except Failed as failure:
             self._fail(failure)
 
@@ -182,6 +188,16 @@ class ShellCheck:
             severity = self._severities.get(code) or _LEVELS.get(each.level, WARNING)
             span = _span(each, input_, lines)
             yield Diagnostic(f"shellcheck-{code}", code, severity, each.message, span)
+
+
+def _shared(texts: list[str]) -> list[list[str]]:
+    """Scripts for one process, or for each of some about as much of them."""
+    if len(texts) >= BATCH or sum(map(len, texts)) < LONG:
+        return [texts]
+    shares: list[list[str]] = [[] for _ in range(min(PROCESSES, os.cpu_count() or 1))]
+    for text in sorted(texts, key=len, reverse=True):
+        min(shares, key=lambda share: sum(map(len, share))).append(text)
+    return [share for share in shares if share]
 
 
 def inputs(model: Model) -> Iterator[Input]:

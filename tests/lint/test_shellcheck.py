@@ -41,6 +41,20 @@ def codes(text: str, **settings) -> set[str]:
     return {code for code, _ in found(text, **settings)}
 
 
+# --- processes
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor has nothing to share")
+def test_long_scripts_are_shared_out_and_short_ones_are_not():
+    long = [f"echo {str(number) * 300} $X" for number in range(5)]
+    shares = shellcheck._shared(long)
+    assert sorted(map(len, shares)) == [2, 3]
+    assert sorted(sum(shares, [])) == sorted(long)
+    assert shellcheck._shared(["echo $X", "echo $Y"]) == [["echo $X", "echo $Y"]]
+    text = "FROM a\n" + "".join(f"RUN {script}\n" for script in long)
+    assert found(text) == [("SC2086", "$X")] * 5
+
+
 # --- places
 
 
