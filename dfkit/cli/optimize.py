@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from dfkit.cli.arguments import Parser, add_build_args, add_file, build_args
+from dfkit.cli.arguments import Parser, add_build_args, add_config, add_file, build_args
 from dfkit.errors import UsageError
+from dfkit.project.config import Config
 from dfkit.syntax import parse
+from dfkit.workflow.configure import Planner
 from dfkit.workflow.optimize import optimize_source
 from dfkit.workflow.read import STDIN, read, write
 
@@ -20,9 +22,15 @@ def run(arguments: list[str]) -> int:
     options = _parse(arguments)
     if options.write and options.file == STDIN:
         raise UsageError("`--write` needs a file: standard input cannot be written back")
+    plan = _planner(options).plan(options.file)
     source = read(options.file)
     optimized = optimize_source(
-        source, build_args=build_args(options.build_arg), allow=tuple(options.allow), context=options.context
+        source,
+        build_args=plan.build_args,
+        allow=tuple(options.allow),
+        context=plan.settings.context,
+        rules=plan.rules(),
+        settings=plan.settings,
     )
     changed = optimized.text != source.text
     for problem in parse(source).problems:
@@ -47,6 +55,13 @@ def run(arguments: list[str]) -> int:
     return 1 if options.check and changed else 0
 
 
+def _planner(options: Namespace) -> Planner:
+    """The configuration chooses rules as it does for lint; its profile, which says what is reported, does not count."""
+    values = {"profile": "recommended", "build_args": tuple(build_args(options.build_arg).items()), "context": options.context}
+    given = Config("", {key: value for key, value in values.items() if value}, {})
+    return Planner(given, config=options.config, discover=not options.no_config)
+
+
 def _parse(arguments: list[str]) -> Namespace:
     parser = Parser("optimize", "Rewrite a Dockerfile for a smaller image and faster rebuilds; the image stays equivalent.")
     add_file(parser)
@@ -64,4 +79,5 @@ def _parse(arguments: list[str]) -> Namespace:
         "--context", metavar="DIR", help="the build context (default: the Dockerfile's folder, if it has the files)"
     )
     add_build_args(parser)
+    add_config(parser)
     return parser.parse_args(arguments)

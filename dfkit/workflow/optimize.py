@@ -8,8 +8,7 @@ from dfkit._record import replace
 from dfkit.model import Model
 from dfkit.syntax import parse
 from dfkit.text import SAFE
-from dfkit.text.settings import Settings
-from dfkit.workflow.lint import selection
+from dfkit.workflow.lint import DEFAULT, selection
 from dfkit.workflow.read import context_folder
 
 TYPE_CHECKING = False
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from dfkit.catalog import Selection
     from dfkit.optimize import BaseFacts, ContextFacts, Optimized, Proposal
     from dfkit.text import Source
+    from dfkit.text.settings import Settings
 
     RuleFixes = Callable[[Model], Iterator[Proposal]]
 
@@ -35,11 +35,14 @@ def optimize_source(
     context: str | None = None,
     base: Callable[[str], BaseFacts | None] | None = None,
     ignore_file: str | None = None,
+    rules: Selection | None = None,
+    settings: Settings = DEFAULT,
 ) -> Optimized:
     """A text rewritten.
 
     `contexts` are the names of named contexts; `allow` names the passes that change the image on purpose; `base` tells what is known
-    of base images.
+    of base images. Of the `rules` (default: the profile recommended) those with SAFE fixes for size and rebuilds are applied, with
+    the parameters in `settings`.
 
     Raises `UsageError` for a pass or a context that does not exist.
     """
@@ -56,7 +59,7 @@ def optimize_source(
         contexts=contexts,
         allow=allow,
         facts=facts,
-        rule_fixes=rule_fixes(selection(), Settings(context=folder)),
+        rule_fixes=rule_fixes(rules if rules is not None else selection(), replace(settings, context=folder)),
     )
 
 

@@ -172,3 +172,51 @@ def test_a_build_lints_as_configured_and_says_once_that_shellcheck_is_missing(fo
     assert "DL3006" in said
     assert "DL3004" not in said
     assert main(["build", "--dry-run", "--fail-on", "error", "."]) == 0
+
+
+ADD = "FROM debian:12\nRUN pip install flask==3\n"
+
+
+@pytest.fixture
+def optimize(folder, capsysbinary):
+    """Optimizes a Dockerfile, and gives its text."""
+
+    def optimize(*arguments):
+        (folder / "Dockerfile").write_text(ADD)
+        assert main(["optimize", *arguments]) == 0
+        return capsysbinary.readouterr().out.decode()
+
+    return optimize
+
+
+@pytest.mark.parametrize(
+    ("text", "rewritten"),
+    [
+        ("ignore: [pip-cache-left]\n", False),
+        ("ignore: [DL3042]\n", False),
+        ("per_path_ignores: {Dockerfile: [DL3042]}\n", False),
+        ("per_path_ignores: {other: [DL3042]}\n", True),
+        ("profile: hadolint\n", True),
+        ("severity: {DL3042: style}\n", True),
+    ],
+)
+def test_a_rule_that_is_not_to_run_rewrites_nothing(folder, optimize, text, rewritten):
+    (folder / ".dfkit.yaml").write_text(text)
+    assert ("--no-cache-dir" in optimize()) == rewritten
+    assert "--no-cache-dir" in optimize("--no-config")
+    (folder / ".dfkit.yaml").rename(folder / "other.yaml")
+    assert "--no-cache-dir" in optimize()
+    assert ("--no-cache-dir" in optimize("--config", "other.yaml")) == rewritten
+
+
+def test_a_mistake_in_the_configuration_stops_the_optimizer(folder, capsys):
+    (folder / ".dfkit.yaml").write_text("ignore: [no-such-rule]\n")
+    assert main(["optimize"]) == 2
+    assert ".dfkit.yaml:1: " in capsys.readouterr().err
+
+
+def test_the_optimizer_takes_the_context_of_the_configuration(folder, capsysbinary):
+    (folder / ".dfkit.yaml").write_text("context: missing\n")
+    assert main(["optimize"]) == 2
+    assert b"missing is not a folder" in capsysbinary.readouterr().err
+    assert main(["optimize", "--context", "."]) == 0
