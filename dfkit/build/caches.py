@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 
-from dfkit.build.flags import csv_fields
+from dfkit.build.flags import IMAGE_NAME, csv_fields
 from dfkit.build.request import Cache
 from dfkit.errors import UsageError
 from dfkit.model.stages import context_name
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 LAYOUT = "oci-layout://"
 _FETCHED = re.compile(r"(?:docker-image|oci-layout|https?|git|ssh)://|git@[\w.-]+:|github\.com/")
 """The beginnings of what BuildKit fetches itself, and of images in folders, of which it fetches blobs."""
-
-_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_IMAGE = re.compile(
-    rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII
-)
-"""https://github.com/distribution/reference/blob/main/regexp.go"""
 
 
 def cache_from(text: str) -> Cache:
@@ -89,13 +83,13 @@ def named_context(text: str) -> tuple[str, str]:
         raise UsageError(
             f"`--build-context {text}` is no named context: write NAME=FOLDER, NAME=docker-image://IMAGE or NAME=URL"
         )
-    if not _IMAGE.fullmatch(name):
+    if not IMAGE_NAME.fullmatch(name):
         raise UsageError(f"`{name}` is no name for a context: use lower case letters, digits and - . _ / :")
     if value.startswith("target:"):
         raise UsageError(f"`--build-context {text}`: only a bake file has other targets; name the stage in the Dockerfile itself")
     if value.startswith(LAYOUT) and not os.path.isfile(os.path.join(layout(value)[0], "index.json")):
         raise UsageError(f"`--build-context {text}`: {layout(value)[0]} is no OCI layout, it has no index.json")
-    if value.startswith("docker-image://") and not _IMAGE.fullmatch(value.removeprefix("docker-image://")):
+    if value.startswith("docker-image://") and not IMAGE_NAME.fullmatch(value.removeprefix("docker-image://")):
         raise UsageError(f"`--build-context {text}` names no image: write {name}=docker-image://IMAGE")
     if not is_fetched(value) and not os.path.isdir(value):
         raise UsageError(f"`--build-context {text}`: {value} is not a folder")

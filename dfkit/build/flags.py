@@ -1,4 +1,4 @@
-"""The values of docker's own flags `--secret`, `--ssh` and `--output`, read as buildx reads them.
+"""The values of docker's own flags `--tag`, `--secret`, `--ssh` and `--output`, read as buildx reads them.
 
 https://github.com/docker/buildx/tree/master/util/buildflags
 """
@@ -8,12 +8,29 @@ from __future__ import annotations
 import csv
 import os
 
+from dfkit._regex import regex
 from dfkit.build.request import Output, Secret, SshAgent
 from dfkit.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+IMAGE_NAME = regex(rf"(?a)(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?")
+"""https://github.com/distribution/reference/blob/main/regexp.go"""
+
+
+def tag(text: str) -> str:
+    """`[HOST/]NAME[:TAG]`, as it is. Raises `UsageError`; the engine would not say which of several it is."""
+    if not IMAGE_NAME.fullmatch(text):
+        raise UsageError(
+            f"`--tag {text}` is no name for an image: write NAME or NAME:TAG, with lower case letters, digits and - . _ / in the name"
+        )
+    return text
 
 
 def secret(text: str, environ: Mapping[str, str] = os.environ) -> Secret:

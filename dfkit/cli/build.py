@@ -140,11 +140,11 @@ def _output(options: Namespace) -> Output:
 def _request(options: Namespace, values: dict[str, str]) -> BuildRequest:
     """Raises `UsageError` for a value that docker would not take."""
     from dfkit.build import BuildRequest, Resources
-    from dfkit.build.flags import secret, ssh
+    from dfkit.build.flags import secret, ssh, tag
     from dfkit.build.limits import host, label, size, swap, ulimit
 
     return BuildRequest(
-        tags=tuple(options.tag),
+        tags=tuple(map(tag, options.tag)),
         build_args=values,
         target=options.target,
         labels=dict(map(label, options.label)),

@@ -1,12 +1,13 @@
-"""The values of `--secret`, `--ssh` and `--output`; what buildx 0.29 makes of each was tried with it."""
+"""The values of `--tag`, `--secret`, `--ssh` and `--output`; what buildx 0.29 makes of each was tried with it."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from dfkit.build.flags import output, secret, ssh
+from dfkit.build.flags import output, secret, ssh, tag
 from dfkit.build.request import BuildRequest, Output, Secret, SshAgent, query
 from dfkit.errors import UsageError
 
@@ -116,3 +117,50 @@ def test_a_secret_does_not_show_its_value():
     given = Secret("a", value=b"hunter2")
     assert "hunter2" not in repr(given) + str(given) + repr(BuildRequest(secrets=(given,)))
     assert repr(Secret("a", variable="V")) == "Secret('a', variable='V')"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "a:b",
+        "a/b-c__d.e:V1",
+        "localhost:5000/a",
+        "Host/a:1",
+        "a--b",
+        "1",
+        f"a:{'x' * 128}",
+        "scratch",
+        "a.b/c/d",
+        "[::1]:5000/a",
+    ],
+)
+def test_a_name_for_an_image_is_taken_as_it_is(text):
+    assert tag(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a b",
+        "a/B",
+        "a\nb",
+        "a\n",
+        "é",
+        "../x",
+        "-x",
+        "a:b:c",
+        "a:",
+        ":x",
+        "a/",
+        "/a",
+        "a?b",
+        "a@sha256:0",
+        "a_",
+        f"a:{'x' * 129}",
+    ],
+)
+def test_what_is_no_name_for_an_image_is_said(text):
+    with pytest.raises(UsageError, match=rf"^`--tag {re.escape(text)}` is no name for an image: write NAME or NAME:TAG"):
+        tag(text)
