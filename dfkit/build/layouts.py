@@ -136,7 +136,7 @@ def _find(folder: str, tag: str) -> str:
         manifests = json.loads(Path(folder, "index.json").read_text())["manifests"]
         named = [each for each in manifests if each.get("annotations", {}).get(_NAME) == tag]
         return str((named or (manifests if len(manifests) == 1 else []))[-1]["digest"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise UsageError(
             f"{folder} has nothing with the tag `{tag}`: it is no OCI layout, or its index.json has other tags"
         ) from None
@@ -163,7 +163,7 @@ def _indexing(path: str) -> Iterator[Path]:
     """The folder whose index is written inside. Raises `BuildFailed` for what goes wrong there."""
     try:
         yield Path(path)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(f"the index of {path} cannot be written: {error}") from None
 
 
