@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec, SourceFileLoader
     from typing import Any
 
-    Kept = tuple[int, int, str, int, int]
-    """The source's size, its time in nanoseconds, its path, and where the byte code starts and ends after the index."""
+    Kept = tuple[int, int, str, str, int, int]
+    """The source's size, its time in nanoseconds, its path, that of Python's byte code, and where the byte code is after the index."""
 else:
     # importlib.machinery would be imported for these two.
     ModuleSpec, SourceFileLoader = type(dfkit.__spec__), type(dfkit.__spec__.loader)
@@ -42,7 +42,7 @@ class Finder:
                 data = memoryview(opened.readall())
             start = HEAD + int.from_bytes(data[:HEAD], "little")
             kept = marshal.loads(data[HEAD:start])
-            whole = all([end <= len(data) - start for _, _, _, _, end in kept.values()])
+            whole = all([end <= len(data) - start for _, _, _, _, _, end in kept.values()])
         except (OSError, ValueError, EOFError, TypeError, AttributeError):
             return
         if whole:
@@ -53,10 +53,11 @@ class Finder:
         kept = self.kept.get(name)
         if kept is None or _state(kept[2]) != kept[:2]:
             return None
-        path = kept[2]
-        loader = _Loader(name, path, self._codes[kept[3] : kept[4]])
+        _, _, path, cached, start, end = kept
+        loader = _Loader(name, path, self._codes[start:end])
         spec = ModuleSpec(name, loader, origin=path, is_package=path.endswith("__init__.py"))
         spec.has_location = True
+        spec.cached = cached  # else it is computed, which takes as long as to find the module
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(os.path.dirname(path))
         return spec
@@ -65,23 +66,23 @@ class Finder:
         """Keep the modules that were imported the usual way."""
         if sys.dont_write_bytecode:
             return
-        made: dict[str, tuple[int, int, str, bytes]] = {}
+        made: dict[str, tuple[int, int, str, str, bytes]] = {}
         for name, module in list(sys.modules.items()):
             loader = getattr(module, "__loader__", None)
             if name.startswith(PREFIX) and type(loader) is SourceFileLoader and loader.name == name:
                 state = _state(loader.path)
                 code = loader.get_code(name)
                 if state is not None and code is not None:
-                    made[name] = (*state, loader.path, marshal.dumps(code))
+                    made[name] = (*state, loader.path, module.__cached__, marshal.dumps(code))
         if not made:
             return
         from dfkit import _data
 
-        codes = {name: (*kept[:3], bytes(self._codes[kept[3] : kept[4]])) for name, kept in self.kept.items()} | made
+        codes = {name: (*kept[:4], bytes(self._codes[kept[4] : kept[5]])) for name, kept in self.kept.items()} | made
         index: dict[str, Kept] = {}
         at = 0
-        for name, (size, time, path, data) in codes.items():
-            index[name] = (size, time, path, at, at + len(data))
+        for name, (size, time, path, cached, data) in codes.items():
+            index[name] = (size, time, path, cached, at, at + len(data))
             at += len(data)
         head = marshal.dumps(index)
         _data.write(self.file, b"".join([len(head).to_bytes(HEAD, "little"), head, *[data for *_, data in codes.values()]]))
