@@ -195,5 +195,5 @@ def _explanation(body: str) -> str:
     """The `message` of the engine's JSON error body, or the body."""
     try:
         return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return body.strip() or "it gives no reason"

@@ -121,6 +121,12 @@ def test_an_endless_error_is_cut(lines):
     assert len(str(error.value)) < 100_000
 
 
+def test_an_error_without_a_bottom_is_told_as_it_is(lines):
+    body = b"[" * 50_000
+    with pytest.raises(BuildFailed, match=r"the engine does not take the build: \[\[\["):
+        list(lines([b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body) + body]))
+
+
 @pytest.mark.parametrize(
     "line",
     [
