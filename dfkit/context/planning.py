@@ -122,12 +122,11 @@ def plan(
     """
     root = Path(root)
     dockerfile = Path(dockerfile_path) if dockerfile_path else None
-    found = ignore_file or place.ignore_file(root, dockerfile)
+    ignore_file = ignore_file or place.ignore_file(root, dockerfile)
+    found = Path(ignore_file) if ignore_file else None
     ignore = load(found) if found else IgnoreFile()
     selection = select(root, reads, reasons)
     ignored: list[str] = []
     entries = tuple(walk(root, ignore.matcher, None if selection.everything else selection, ignored))
     sent = total(entries)
-    return ContextPlan(
-        root, dockerfile, entries, sent.files, sent.size, selection, ignore, tuple(ignored), Path(found) if found else None
-    )
+    return ContextPlan(root, dockerfile, entries, sent.files, sent.size, selection, ignore, tuple(ignored), found)

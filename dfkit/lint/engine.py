@@ -15,7 +15,7 @@ from dfkit.text.settings import TOOLS, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from dfkit.catalog import Rule, Selection
@@ -76,20 +76,18 @@ class Linter:
         other.__dict__.update(self.__dict__, settings=replace(self.settings, context=context))
         return other
 
-    def lint(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> list[Diagnostic]:
-        """What is wrong with a file, in the order of its text: what cannot be read, then what the rules find, less what comments
-        silence. A rule that fails is reported as an `internal-error`; the others go on.
-
-        `more` gives findings of another tool; it is called when the rules are done.
-        """
+    def examine(self, model: Model) -> list[Diagnostic]:
+        """What cannot be read, and what the rules find. A rule that fails is reported as an `internal-error`; the others go on."""
         found = _Walk(self, model).run()
-        imitates_buildkit = self.settings.profile == "buildkit"
-        if imitates_buildkit:
-            from dfkit.lint.buildkit.profile import imitate
+        if self.settings.profile != "buildkit":
+            return found
+        from dfkit.lint.buildkit.profile import imitate
 
-            found = imitate(model, self.rules, self.settings, found)
-        if more is not None:
-            found += more(model)
+        return imitate(model, self.rules, self.settings, found)
+
+    def conclude(self, model: Model, found: Sequence[Diagnostic]) -> list[Diagnostic]:
+        """Findings, of the rules and of other tools, in the order of the text, less what comments silence."""
+        imitates_buildkit = self.settings.profile == "buildkit"
         if self.settings.ignore_comments and any(_may_silence(comment.text) for comment in model.dockerfile.comments):
             from dfkit.lint.suppress import suppress
 
@@ -106,8 +104,13 @@ class Linter:
             found if imitates_buildkit else dict.fromkeys(found), key=lambda each: (each.span.start, each.span.end, each.code)
         )
 
-    def report(self, model: Model, more: Callable[[Model], Iterable[Diagnostic]] | None = None) -> Report:
-        """The same with the file's text, as formatters take it."""
+    def lint(self, model: Model) -> list[Diagnostic]:
+        """What is wrong with a file."""
+        return self.conclude(model, self.examine(model))
+
+    def report(self, model: Model, found: Sequence[Diagnostic] | None = None) -> Report:
+        """The same with the file's text, as formatters take it. `found` is what `examine` gave, and what other tools did."""
+        diagnostics = self.lint(model) if found is None else self.conclude(model, found)
         profile = self.settings.profile
         spans: tuple[Span, ...] = ()
         if profile == "buildkit":
@@ -116,7 +119,7 @@ class Linter:
             spans = beginnings(model.dockerfile)
         elif profile in TOOLS:
             spans = tuple([each.span for each in model.dockerfile.instructions])
-        return Report(model.dockerfile.source, tuple(self.lint(model, more)), spans, gaps=profile == "buildkit")
+        return Report(model.dockerfile.source, tuple(diagnostics), spans, gaps=profile == "buildkit")
 
     def bound(self, kind: type) -> tuple[list[Rule], dict[str, list[Rule]]]:
         """The rules for a class of nodes: those for all, and those for commands of one program, by its name."""

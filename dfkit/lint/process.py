@@ -87,12 +87,8 @@ class Process:
         """
         try:
             while self.is_open:
-                readable = {each.stdout: each for each in (self, *others) if each.is_open}
-                ready, _, _ = select(list(readable), (), (), max(0.0, self._deadline - monotonic()))
-                if not ready:
+                if not read((self, *others), max(0.0, self._deadline - monotonic())):
                     raise self._too_slow()
-                for each in ready:
-                    readable[each]._read()
             code = self._exit_code()
         except Failed:
             self.kill()
@@ -111,7 +107,8 @@ class Process:
             pass  # it has ended by itself
         self._release()
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Take some of what it says, or see that it has ended; waits if there is nothing yet."""
         data = os.read(self.stdout, 1 << 16)
         if data:
             self._output.append(data)
@@ -155,6 +152,15 @@ class Process:
     def _release(self) -> None:
         self._close()
         self._files.remove()
+
+
+def read(processes: Iterable[Process], seconds: float = 0.0) -> bool:
+    """Take what processes say, waiting so long for one that says something; whether there was one."""
+    readable = {each.stdout: each for each in processes if each.is_open}
+    ready, _, _ = select(list(readable), (), (), seconds)
+    for each in ready:
+        readable[each].read()
+    return bool(ready)
 
 
 class _Files:

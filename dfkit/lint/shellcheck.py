@@ -10,7 +10,7 @@ import os
 
 from dfkit._record import Record
 from dfkit._regex import regex
-from dfkit.lint.process import Failed, Process, find
+from dfkit.lint.process import Failed, Process, find, read
 from dfkit.syntax.nodes import Arg, Cmd, Entrypoint, Env, ExecForm, From, Healthcheck, Run, Shell, ShellForm
 from dfkit.syntax.walk import instructions
 from dfkit.text import SEVERITIES, WARNING, Diagnostic, Source
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 BATCH = 60
 """How many scripts one process gets: more gains nothing, fewer cost its start too often."""
+
+FIRST = 15
+"""The same for the first process, so that it need not wait for many files to be read."""
 
 PROCESSES = 2
 """How many processes are at work when there are more scripts than fit in one; more gain nothing on two cores."""
@@ -102,18 +105,20 @@ class ShellCheck:
 
     @property
     def is_busy(self) -> bool:
-        """Whether enough processes are at work that findings should be asked for before more is submitted."""
-        return len(self._running) > PROCESSES
+        """Whether enough processes are at work that something else should be done before more is submitted."""
+        processes = [process for process, _ in self._running]
+        read(processes)
+        return len([process for process in processes if process.is_open]) > PROCESSES
 
     def submit(self, model: Model) -> None:
-        """Take up a file's scripts; once there are enough for a process it is started."""
+        """Take up a file's scripts; once there are enough for a process it is started, the first one soon."""
         if not self._enabled:
             return
         found = self._inputs[id(model)] = list(self._inputs_of(model))
         for each in found:
             if each.text not in self._known:
                 self._pending[each.text] = None
-        if len(self._pending) >= BATCH:
+        if len(self._pending) >= (BATCH if self._running else FIRST):
             self.start()
 
     def start(self) -> None:

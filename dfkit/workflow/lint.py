@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dfkit.catalog import Selection
     from dfkit.lint import Linter, Report
-    from dfkit.text import Source
+    from dfkit.text import Diagnostic, Source
     from dfkit.workflow.configure import Plan, Planner
 
 DEFAULT = Settings()
@@ -92,7 +92,7 @@ def lint_models(
     *,
     notify: Callable[[str], None] = _ignore,
 ) -> Iterator[Report]:
-    """The findings in files that are parsed already. ShellCheck is at work on the next files' scripts while rules look at a file.
+    """The findings in files that are parsed already. ShellCheck is at work on scripts while rules look at files.
 
     `rules` is called when the first scripts are with ShellCheck. `notify` is told, in a sentence, why ShellCheck could not be used.
     """
@@ -100,24 +100,34 @@ def lint_models(
 
     shellcheck = ShellCheck(settings, notify)
     linter: Linter | None = None
+    waiting: list[Model] = []
+    examined: list[list[Diagnostic]] = []
+    """What the rules found in the first of those that wait."""
 
-    def report(model: Model) -> Report:
+    def go_on() -> Report | None:
+        """Let the rules look at the next file; if they have seen all, report on the first."""
         nonlocal linter
         if linter is None:
             from dfkit.lint import Linter
 
             linter = Linter(rules(), settings)
-        return linter.within(context_folder(model, settings.context)).report(model, shellcheck.findings)
+        if len(examined) < len(waiting):
+            model = waiting[len(examined)]
+            examined.append(linter.within(context_folder(model, settings.context)).examine(model))
+            return None
+        model = waiting.pop(0)
+        return linter.report(model, [*examined.pop(0), *shellcheck.findings(model)])
 
-    waiting: list[Model] = []
     try:
         for model in models:
             shellcheck.submit(model)
             waiting.append(model)
             while shellcheck.is_busy or len(waiting) > AHEAD:
-                yield report(waiting.pop(0))
+                if report := go_on():
+                    yield report
         shellcheck.start()
         while waiting:
-            yield report(waiting.pop(0))
+            if report := go_on():
+                yield report
     finally:
         shellcheck.close()

@@ -280,7 +280,7 @@ def test_more_scripts_than_fit_in_a_process_are_all_checked(started):
     made = reports(*[f"FROM a\nRUN echo {each} $X\n" for each in range(number)])
     assert [len(report.diagnostics) for report in made] == [1] * number
     assert sum(map(len, started)) == number
-    assert len(started) == 5
+    assert [len(scripts) for scripts in started[:4]] == [shellcheck.FIRST, *[shellcheck.BATCH] * 3]
 
 
 def test_a_file_without_scripts_starts_nothing(started):
