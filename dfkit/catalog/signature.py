@@ -26,6 +26,7 @@ class Signature:
         self.uses = uses
         self.nodes: tuple[str, ...] = tuple([f"{node.__module__}.{node.__qualname__}" for node in function.nodes])
         self._program: str | None = function.program
+        self._manager: str | None = function.manager
         parameters = inspect.signature(function).parameters.values()
         self._parameters = {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
         self._types = _types(function, self._parameters)
@@ -63,7 +64,10 @@ class Signature:
         return None
 
     def programs(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
-        """The programs whose commands the check looks at; none: all."""
+        """The programs whose commands the check looks at, or the package managers whose calls it does; none: all."""
+        if self._manager:
+            names = parameters[self._manager]
+            return (names,) if isinstance(names, str) else tuple(names)
         value = parameters.get(self._program) if self._program else None
         if not value:
             return ()

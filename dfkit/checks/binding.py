@@ -64,17 +64,20 @@ class Place(Record):
         return self.settings.profile == tool
 
 
-def check(*nodes: type, program: str | None = None) -> Callable[[F], F]:
+def check(*nodes: type, program: str | None = None, manager: str | None = None) -> Callable[[F], F]:
     """Bind a function to classes of nodes: of `dfkit.syntax.nodes` (a base class stands for all its kinds; `Dockerfile` for the
-    whole file), `dfkit.shell.Script` or `Command`, or `dfkit.model.Stage`.
+    whole file), `dfkit.shell.Script` or `Command`, `dfkit.model.Stage`, or `dfkit.model.packages.Invocation` for the commands of a
+    RUN that call a package manager.
 
     `program` names a parameter that holds a program's name: a `str`, `Words` that start with it, or a tuple of such `Words`. The
     function is then only called for shell commands that run this program, directly or behind `sudo`, `env` and the like.
+    `manager` names one that holds the name of a package manager, or several: the function is only called for calls of these.
     """
 
     def mark(function: F) -> F:
         function.__dict__["nodes"] = nodes
         function.__dict__["program"] = program
+        function.__dict__["manager"] = manager
         return function
 
     return mark

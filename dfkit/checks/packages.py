@@ -10,7 +10,7 @@ from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.edits import insert_word, run_after
 from dfkit.model.effects import overlaps, steps, where
 from dfkit.model.facts import table
-from dfkit.model.packages import invocation
+from dfkit.model.packages import Invocation, invocation
 from dfkit.shell import Command, Script, Substitution, commands, effective, walk
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import Cmd, Entrypoint, Instruction, Run
@@ -23,21 +23,12 @@ if TYPE_CHECKING:
 
     from dfkit.checks.binding import Place
     from dfkit.model import Model, Stage
-    from dfkit.model.packages import Invocation
     from dfkit.shell import Word
     from dfkit.text.edit import Applicability
 
 _FETCH = ("install", "locked", "upgrade")
 _HANDS_ON = frozenset(("sh", "bash", "ash", "dash", "zsh", "eval", "source", ".", "xargs", "make", "ansible-playbook"))
 """Programs that may call a package manager out of sight."""
-
-
-def _call(node: Command, at: Place, managers: Words) -> Invocation | None:
-    """The call of one of these package managers that a command of a RUN is."""
-    if not isinstance(at.instruction, Run) or at.stage is None or at.script is None or not _mentions(at.script, managers):
-        return None
-    call = invocation(effective(node))
-    return call if call is not None and call.manager in managers else None
 
 
 def _mentions(script: Script, managers: Words) -> bool:
@@ -67,9 +58,9 @@ def _is_builder(at: Place) -> bool:
 # --- options
 
 
-@check(Command)
+@check(Invocation, manager="manager")
 def lacks_option(
-    node: Command,
+    node: Invocation,
     at: Place,
     *,
     manager: str,
@@ -87,21 +78,20 @@ def lacks_option(
     variable of the environment that is not off (`variables`), or because all of `caches` is mounted. `builders` says what holds
     in stages whose layers are not shipped; softer findings there have no fix.
     """
-    call = _call(node, at, (manager,))
-    if call is None or call.action not in actions or call.has(*any_of):
+    if node.action not in actions or node.has(*any_of):
         return
-    if any(name.lower() in word.text.lower() for name in settings for word in call.command.words):
+    if any(name.lower() in word.text.lower() for name in settings for word in node.command.words):
         return
     if settings and _written_before(at, settings):
         return
-    if any(_is_set(name, call.command, at) for name in variables):
+    if any(_is_set(name, node.command, at) for name in variables):
         return
     if caches and all(is_mounted(path, at.instruction, at.model) for path in caches):
         return
     soft = builders != "same" and _is_builder(at)
-    edits = (insert_word(call.verb, insert, at),) if insert and call.verb is not None and not soft else ()
+    edits = (insert_word(node.verb, insert, at),) if insert and node.verb is not None and not soft else ()
     if not soft or builders == "softer":
-        yield Finding(_asked(call), edits=edits, severity=STYLE if soft else None)
+        yield Finding(_asked(node), edits=edits, severity=STYLE if soft else None)
 
 
 def _written_before(at: Place, names: Words) -> bool:
@@ -153,19 +143,16 @@ def is_mounted(path: str, instruction: Instruction | None, model: Model) -> bool
 # --- packages
 
 
-@check(Command)
-def unpinned(node: Command, at: Place, *, managers: Words, pinned: str, version_options: Words = ()) -> Iterator[Finding]:
+@check(Invocation, manager="managers")
+def unpinned(node: Invocation, _at: Place, *, managers: Words, pinned: str, version_options: Words = ()) -> Iterator[Finding]:
     """A package is installed in whatever version there is on that day.
 
     `pinned` is a regular expression that a word fulfils if it says a version or names a file; with one of `version_options` the
     versions come from there. Words that are a variable alone are not judged where others can be; groups have no versions.
     """
-    call = _call(node, at, managers)
-    if call is None or call.action != "install" or (version_options and call.has(*version_options)):
+    if node.action != "install" or (version_options and node.has(*version_options)) or _verb(node).startswith("group"):
         return
-    if _verb(call).startswith("group"):
-        return
-    loose = [word for word in call.packages if not regex(pinned).search(_written(word))]
+    loose = [word for word in node.packages if not regex(pinned).search(_written(word))]
     known = [word for word in loose if not _is_variable(word)]
     if not loose:
         return
@@ -190,12 +177,11 @@ def _is_variable(word: Word) -> bool:
     return word.value is None and word.text.lstrip("\"'").startswith(("$", "`"))
 
 
-@check(Command)
-def asks_for(node: Command, at: Place, *, managers: Words, action: str, verbs: Words = ()) -> Iterator[Finding]:
+@check(Invocation, manager="managers")
+def asks_for(node: Invocation, _at: Place, *, managers: Words, action: str, verbs: Words = ()) -> Iterator[Finding]:
     """A package manager is asked for an action, if `verbs` are given only by one of these words."""
-    call = _call(node, at, managers)
-    if call is not None and call.action == action and (not verbs or (call.verb is not None and call.verb.value in verbs)):
-        yield Finding(_asked(call))
+    if node.action == action and (not verbs or (node.verb is not None and node.verb.value in verbs)):
+        yield Finding(_asked(node))
 
 
 @check(Script)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dfkit.catalog import Rule, Selection
     from dfkit.checks.binding import Finding
     from dfkit.model import Model
+    from dfkit.shell import Command
     from dfkit.text import Source
 
     Check = Callable[[Any, Place], Iterable[Finding]]
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 FAULT, FAULT_CODE = "internal-error", "DF0000"
 """What a mistake in dfkit itself is reported as."""
 
-SCRIPT, COMMAND = "dfkit.shell.nodes.Script", "dfkit.shell.nodes.Command"
+CALL = "dfkit.model.packages.Invocation"
+"""The class of calls of package managers; not imported as long as there are none."""
 
 
 class Report(Record):
@@ -64,7 +66,8 @@ class Linter:
         self._bound: dict[type, tuple[list[Rule], dict[str, list[Rule]]]] = {}
         self._checks: dict[str, Check] = {}
         self.by_name = {rule.name: rule for rule in rules}
-        self.needs_scripts = any(node.startswith("dfkit.shell.") for node in self._by_node)
+        self.needs_calls = CALL in self._by_node
+        self.needs_scripts = self.needs_calls or any(node.startswith("dfkit.shell.") for node in self._by_node)
         self.needs_parts = any(_is_part(node) for node in self._by_node)
 
     def within(self, context: str | None) -> Linter:
@@ -199,6 +202,7 @@ class _Walk:
         except Exception as error:
             self.fault("the reader of shell text", error, instruction.span)
             return
+        may_install = self.linter.needs_calls and isinstance(instruction, Run) and place.stage is not None
         for script in scripts:
             inside = replace(place, script=script)
             self.visit(script, inside)
@@ -208,6 +212,17 @@ class _Walk:
                 if by_program:
                     for program in {command.name or "", effective(command).name or ""}:
                         self.call(by_program.get(program, ()), command, inside)
+                if may_install:
+                    self.installs(effective(command), inside)
+
+    def installs(self, command: Command, place: Place) -> None:
+        from dfkit.model.packages import invocation
+
+        call = invocation(command)
+        if call is not None:
+            general, by_manager = self.linter.bound(type(call))
+            self.call(general, call, place)
+            self.call(by_manager.get(call.manager, ()), call, place)
 
     def visit(self, node: Any, place: Place) -> None:
         self.call(self.linter.bound(type(node))[0], node, place)
