@@ -6,6 +6,7 @@ import posixpath
 
 from dfkit.checks.binding import Finding, check
 from dfkit.model import Stage
+from dfkit.model.paths import Paths
 from dfkit.shell import Command, commands, effective
 from dfkit.syntax.nodes import Run, Transfer
 from dfkit.text import INFO, STYLE, Note, Span
@@ -75,9 +76,11 @@ def _gain(before: Run, run: Run, model: Model) -> str | None:
             return "join this with the RUN above: a cached update gives the install old lists, and the lists stay in a layer"
     steps = list(_steps(run, model))
     if any(step.effects.deletes for step in steps):
-        path = _deleted(_left((), _steps(before, model)), steps)
-        if path is not None:
-            return f"join this with the RUN above: it deletes `{path[0]}`, which stays in the layer of the RUN that made it"
+        made = Paths()
+        for path in _brought(_steps(before, model)):
+            made.add(path)
+        for _, deleted, _ in _deleted(made, steps):
+            return f"join this with the RUN above: it deletes `{deleted}`, which stays in the layer of the RUN that made it"
     return None
 
 
@@ -89,30 +92,29 @@ def _steps(instruction: Instruction, model: Model) -> Iterator[Step]:
         yield from steps(script, start)
 
 
-def _left(paths: tuple[str, ...], steps: Iterable[Step]) -> tuple[str, ...]:
-    """The paths, and those that the steps write many bytes to, which are still there after the steps."""
-    from dfkit.model.effects import overlaps
-
-    left = dict.fromkeys(paths)
+def _brought(steps: Iterable[Step]) -> list[str]:
+    """The paths that the steps write many bytes to, which are still there after them."""
+    paths: list[str] = []
+    left = Paths()
     for step in steps:
-        deletes = step.effects.deletes
-        if deletes:
-            left = {path: None for path in left if not any(overlaps(deleted, path) for deleted in deletes)}
-        left |= dict.fromkeys(step.effects.bulk)
-    return tuple(left)
+        for path in step.effects.deletes:
+            left.remove(path)
+        for path in step.effects.bulk:
+            left.add(path, len(paths))
+            paths.append(path)
+    return list(dict.fromkeys(paths[number] for number in sorted(left.overlapping("/"))))
 
 
-def _deleted(made: tuple[str, ...], steps: Sequence[Step]) -> tuple[str, Span] | None:
-    """The first of the paths made before that the steps of a RUN delete, and where; not what they made or only move."""
-    from dfkit.model.effects import overlaps
-
-    own: dict[str, None] = {}
+def _deleted(made: Paths, steps: Sequence[Step]) -> Iterator[tuple[int, str, Command]]:
+    """Who made what the steps of a RUN delete, the path, and the command that does; not what they made or only move."""
+    own = Paths()
     for step in steps:
         for path in step.effects.deletes if effective(step.command).name != "mv" else ():
-            if any(overlaps(path, each) for each in made) and not any(overlaps(path, each) for each in own):
-                return path, _span_of(step.command, path)
-        own |= dict.fromkeys(step.effects.bulk)
-    return None
+            maker = min(made.overlapping(path), default=None)
+            if maker is not None and next(own.overlapping(path), None) is None:
+                yield maker, path, step.command
+        for path in step.effects.bulk:
+            own.add(path)
 
 
 def _span_of(command: Command, path: str) -> Span:
@@ -130,24 +132,24 @@ def deleted_later(node: Stage, at: Place) -> Iterator[Finding]:
 
     Softer for a copied file that is no archive or package, which is small more often than not, and in a stage that is not shipped.
     """
-    made: list[tuple[Instruction, tuple[str, ...]]] = []
-    for instruction in node.instructions:
+    made = Paths()
+    for number, instruction in enumerate(node.instructions):
         if isinstance(instruction, Run):
             steps = list(_steps(instruction, at.model))
-            deletes = any(step.effects.deletes for step in steps)
-            for maker, paths in made if deletes else ():
-                found = _deleted(paths, steps)
-                if found is not None:
-                    small = isinstance(maker, Transfer) and not found[0].endswith(_PACKED)
-                    severity = STYLE if not at.model.is_shipped(node) else INFO if small else None
-                    yield Finding(found[1], notes=(Note(maker.keyword.span, "made here"),), severity=severity)
-                    break
-            if deletes:
-                made = [(maker, left) for maker, paths in made if (left := _left(paths, steps))]
-            if brought := _left((), steps):
-                made.append((instruction, brought))
-        elif isinstance(instruction, Transfer) and (brought := _copied(instruction, at.model)):
-            made.append((instruction, brought))
+            found = min(_deleted(made, steps), key=lambda each: each[0], default=None)
+            if found is not None:
+                maker, path, command = node.instructions[found[0]], *found[1:]
+                small = isinstance(maker, Transfer) and not path.endswith(_PACKED)
+                severity = STYLE if not at.model.is_shipped(node) else INFO if small else None
+                yield Finding(_span_of(command, path), notes=(Note(maker.keyword.span, "made here"),), severity=severity)
+            for step in steps:
+                for path in step.effects.deletes:
+                    made.remove(path)
+            for path in _brought(steps):
+                made.add(path, number)
+        elif isinstance(instruction, Transfer):
+            for path in _copied(instruction, at.model):
+                made.add(path, number)
 
 
 def _copied(copy: Transfer, model: Model) -> tuple[str, ...]:

@@ -64,17 +64,15 @@ def secret_message(node: Env | Arg, name: str) -> str:
 def overridden_locale(node: Stage, at: Place) -> Iterator[Finding]:
     """LC_ALL is set to something else than LANG, which then has no effect (POSIX, Base Definitions, 8.2)."""
     last: dict[str, tuple[KeyValue, str | None]] = {}
-    here: set[str] = set()
-    for stage in reversed(list(node.lineage)):
-        for instruction in stage.instructions:
-            if isinstance(instruction, Env):
-                for pair in instruction.pairs:
-                    key = pair.key.text
-                    if key in ("LANG", "LC_ALL") and pair.value is not None:
-                        last[key] = (pair, at.model.expand(pair.value, instruction))
-                        if stage is node:
-                            here.add(key)
-    if len(last) < 2 or not here:
+    for stage in node.lineage:
+        for instruction in reversed(stage.instructions):
+            for pair in reversed(instruction.pairs) if isinstance(instruction, Env) else ():
+                key = pair.key.text
+                if key in ("LANG", "LC_ALL") and pair.value is not None and key not in last:
+                    last[key] = (pair, at.model.expand(pair.value, instruction))
+        if not last or len(last) == 2:
+            break
+    if len(last) < 2:
         return
     (over, strong), (lang, weak) = last["LC_ALL"], last["LANG"]
     if strong and weak and _charset(strong) != _charset(weak):

@@ -133,7 +133,7 @@ def overlaps(one: str, other: str) -> bool:
     >>> overlaps("/var/lib/apt/lists/*", "/var/lib"), overlaps("/tmp/a*", "/tmp/b.tgz")
     (True, False)
     """
-    return all(_may_match(a, b) for a, b in zip(_parts(one), _parts(other), strict=False))
+    return all(may_match(a, b) for a, b in zip(_parts(one), _parts(other), strict=False))
 
 
 def covers(outer: str, inner: str) -> bool:
@@ -152,7 +152,13 @@ def _parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part]
 
 
-def _may_match(one: str, other: str) -> bool:
+def may_mean_more(part: str) -> bool:
+    """Whether a component of a path is a pattern, or has a backslash."""
+    return "\\" in part or _GLOB.search(part) is not None
+
+
+def may_match(one: str, other: str) -> bool:
+    """Whether two components of paths may mean the same name."""
     if _GLOB.search(one) and _GLOB.search(other):
         first, second = _GLOB.split(one, maxsplit=1)[0], _GLOB.split(other, maxsplit=1)[0]
         return first.startswith(second) or second.startswith(first)

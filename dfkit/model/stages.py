@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dfkit._memo import remembered
 from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.syntax.image import ImageName
@@ -11,7 +12,7 @@ from dfkit.text import Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from dfkit.syntax.nodes import Dockerfile, Instruction
 
@@ -92,12 +93,15 @@ def build_stages(
         elif groups:
             groups[-1][1].append(instruction)
     stages: list[Stage] = []
+    last: dict[str, Stage] = {}
     for index, (from_, instructions) in enumerate(groups):
         name = from_.alias.text.lower() if from_.alias else None
         text = image(from_.image)
-        base = named(stages, text)
+        base = last.get(text.lower()) if text is not None else None
         replaced = name is not None and name in contexts
         stages.append(Stage(index, name, from_, tuple(instructions), base, None if base else text, replaced))
+        if name is not None:
+            last[name] = stages[-1]
     return tuple(stages)
 
 
@@ -108,19 +112,24 @@ def fragment_stage(dockerfile: Dockerfile) -> Stage:
     return Stage(0, None, from_, dockerfile.instructions, None, None)
 
 
-def named(stages: Sequence[Stage], text: str | None, *, numbers: bool = False) -> Stage | None:
+@remembered
+def _last_of_name(stages: tuple[Stage, ...]) -> dict[str, Stage]:
+    return {stage.name: stage for stage in stages if stage.name is not None}
+
+
+def named(stages: tuple[Stage, ...], text: str | None, *, numbers: bool = False) -> Stage | None:
     """The stage that a reference means; the last one of a name, as BuildKit takes it, but for FROM in any case of letters."""
     if text is None:
         return None
-    for stage in reversed(stages):
-        if stage.name == text.lower():
-            return stage
+    stage = _last_of_name(stages).get(text.lower())
+    if stage is not None:
+        return stage
     if numbers and text.isdecimal() and int(text) < len(stages):
         return stages[int(text)]
     return None
 
 
-def references(instruction: Instruction, stages: Sequence[Stage], here: int) -> tuple[Reference, ...]:
+def references(instruction: Instruction, stages: tuple[Stage, ...], here: int) -> tuple[Reference, ...]:
     """What an instruction reads from other stages and images; `stages` are those of the file and `here` the number of its own.
 
     As BuildKit resolves them (dockerfile2llb/convert.go, toCommand, and convert_runmount.go, detectRunMount): by the last stage of a
@@ -137,7 +146,7 @@ def references(instruction: Instruction, stages: Sequence[Stage], here: int) -> 
     return ()
 
 
-def _reference(instruction: Instruction, text: str, stages: Sequence[Stage], here: int, *, numbers: bool) -> Reference:
+def _reference(instruction: Instruction, text: str, stages: tuple[Stage, ...], here: int, *, numbers: bool) -> Reference:
     if _VARIABLE.search(text):
         return Reference(instruction, text, None, "it has a variable: name a stage with `FROM image AS name` and use that name")
     stage = named(stages, text, numbers=numbers)
@@ -151,7 +160,7 @@ def _reference(instruction: Instruction, text: str, stages: Sequence[Stage], her
     return Reference(instruction, text, stage)
 
 
-def reads(stage: Stage, stages: Sequence[Stage], *, anywhere: bool = False) -> Iterator[Stage]:
+def reads(stage: Stage, stages: tuple[Stage, ...], *, anywhere: bool = False) -> Iterator[Stage]:
     """The stages that a stage needs directly: the one it is built on, and those that it or its triggers copy or mount from.
 
     With `anywhere` also those that it may not read from, as they are not above it.
@@ -178,7 +187,7 @@ def executed(stage: Stage) -> tuple[Instruction, ...]:
     return (*triggers(stage), *[each for each in stage.instructions if not isinstance(each, OnBuild)])
 
 
-def reachable(stages: Sequence[Stage], target: Stage) -> frozenset[int]:
+def reachable(stages: tuple[Stage, ...], target: Stage) -> frozenset[int]:
     """The indexes of the stages that building a target needs."""
     seen: set[int] = set()
     todo = [target]
@@ -190,15 +199,43 @@ def reachable(stages: Sequence[Stage], target: Stage) -> frozenset[int]:
     return frozenset(seen)
 
 
-def cycles(stages: Sequence[Stage]) -> tuple[tuple[Stage, ...], ...]:
+def cycles(stages: tuple[Stage, ...]) -> tuple[tuple[Stage, ...], ...]:
     """Groups of stages that wait for each other, each in the file's order; a stage that reads from itself is a group of one.
 
     BuildKit refuses a file with one. References to stages below count here, though they are refused for themselves too.
     """
     needs = {stage.index: {each.index for each in reads(stage, stages, anywhere=True)} for stage in stages}
-    reach = {index: _closure(index, needs) for index in needs}
-    groups = {frozenset(other for other in reach[index] if index in reach[other]) for index in needs if index in reach[index]}
+    groups = [group for group in _knots(needs) if len(group) > 1 or group[0] in needs[group[0]]]
     return tuple([tuple([stages[index] for index in sorted(group)]) for group in sorted(groups, key=min)])
+
+
+def _knots(needs: Mapping[int, set[int]]) -> Iterator[list[int]]:
+    """The groups of nodes that reach each other (R. Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), without recursion."""
+    order: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    path: dict[int, None] = {}
+    for start in needs:
+        todo = [(start, iter(needs[start]))] if start not in order else []
+        while todo:
+            index, rest = todo[-1]
+            if index not in order:
+                order[index] = lowest[index] = len(order)
+                path[index] = None
+            for other in rest:
+                if other not in order:
+                    todo.append((other, iter(needs[other])))
+                    break
+                if other in path:
+                    lowest[index] = min(lowest[index], order[other])
+            else:
+                todo.pop()
+                if todo:
+                    lowest[todo[-1][0]] = min(lowest[todo[-1][0]], lowest[index])
+                if lowest[index] == order[index]:
+                    group: list[int] = []
+                    while not group or group[-1] != index:
+                        group.append(path.popitem()[0])
+                    yield group
 
 
 def context_name(image: str) -> str:
@@ -208,14 +245,3 @@ def context_name(image: str) -> str:
         return image
     tag = f":{name.tag}" if name.tag and (name.tag != "latest" or name.digest) else ""
     return name.familiar + tag + (f"@{name.digest}" if name.digest else "")
-
-
-def _closure(start: int, needs: Mapping[int, set[int]]) -> set[int]:
-    seen: set[int] = set()
-    todo = list(needs[start])
-    while todo:
-        index = todo.pop()
-        if index not in seen:
-            seen.add(index)
-            todo += needs[index]
-    return seen
