@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from select import select
 from time import monotonic, sleep
 
 from dfkit._record import Record
@@ -156,6 +155,8 @@ class Process:
 
 def read(processes: Iterable[Process], seconds: float = 0.0) -> bool:
     """Take what processes say, waiting so long for one that says something; whether there was one."""
+    from select import select  # a library of its own, loaded while ShellCheck is at work
+
     readable = {each.stdout: each for each in processes if each.is_open}
     ready, _, _ = select(list(readable), (), (), seconds)
     for each in ready:

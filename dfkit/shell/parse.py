@@ -26,7 +26,6 @@ from dfkit.shell.nodes import (
     Statement,
     Word,
 )
-from dfkit.shell.tree import syntax_tree
 from dfkit.shell.words import ASSIGNMENT, Expansions, Words
 from dfkit.text import Mapped, Span
 
@@ -130,6 +129,8 @@ class _Reader(Expansions):
 
     def tree(self) -> Tree:
         """tree-sitter's tree, its expansions noted."""
+        from dfkit.shell.tree import syntax_tree
+
         tree = syntax_tree(self.masked.text)
         self.collect(tree)
         return tree
