@@ -36,6 +36,10 @@ def is_plain(text: str, escape: str = "\\") -> bool:
     return not ("$" in text or '"' in text or "'" in text or escape in text)
 
 
+LONGEST_REPLACED = 1 << 20
+"""The most characters that replacements (`${a//b/c}`) may give one word: each may multiply a value by the length of another."""
+
+
 def expand(text: str, lookup: Lookup, escape: str = "\\") -> str:
     """The value of a word. `lookup` gives a variable's value, or None where it is unset.
 
@@ -48,6 +52,7 @@ def expand(text: str, lookup: Lookup, escape: str = "\\") -> str:
         return text
     values: list[Any] = []
     firsts: list[int] = []
+    left = LONGEST_REPLACED
     for kind, start, end, first in _parse(text, escape):
         count = bisect_left(firsts, first)
         below = values[count:]
@@ -58,7 +63,9 @@ def expand(text: str, lookup: Lookup, escape: str = "\\") -> str:
                 values.append(lookup(below[1]) or "")
             case "modified":
                 _, name, operator, inner, _ = below
-                values.append(_modified(name, operator, inner, lookup))
+                values.append(_modified(name, operator, inner, lookup, left))
+                if operator.startswith("/"):
+                    left -= len(values[-1])
             case "single" | "double":
                 values.append(below[1:-1])
             case "word" | "inner":
@@ -118,7 +125,7 @@ def _joined(rope: Rope) -> str:
     return "".join(out)
 
 
-def _modified(name: str, operator: str, word: Rope, lookup: Lookup) -> Rope:
+def _modified(name: str, operator: str, word: Rope, lookup: Lookup, longest: int) -> Rope:
     value = lookup(name)
     unset = value is None or (operator.startswith(":") and not value)
     value = value or ""
@@ -137,7 +144,10 @@ def _modified(name: str, operator: str, word: Rope, lookup: Lookup) -> Rope:
             return value[: len(value) - _prefix(value[::-1], _joined(word)[::-1], longest=operator == "%%")]
         case _:
             pattern, _, replacement = _joined(word).partition("/")
-            return _replaced(value, pattern, replacement, every=operator == "//")
+            replaced = _replaced(value, pattern, replacement, longest, every=operator == "//")
+            if replaced is None:
+                raise BadWord(f"{name}: what it is replaced by makes the word longer than {LONGEST_REPLACED:,} characters")
+            return replaced
 
 
 def _prefix(value: str, pattern: str, *, longest: bool) -> int:
@@ -148,9 +158,10 @@ def _prefix(value: str, pattern: str, *, longest: bool) -> int:
     return match.end() if match else 0
 
 
-def _replaced(value: str, pattern: str, replacement: str, *, every: bool) -> str:
+def _replaced(value: str, pattern: str, replacement: str, longest: int, *, every: bool) -> str | None:
+    """A value with what a pattern matches replaced; None if it gets longer than `longest` characters."""
     if not pattern:
-        return value
+        return value if len(value) <= longest else None
     import re
 
     first = re.compile(_glob(pattern.partition("*")[0], longest=True))
@@ -160,10 +171,13 @@ def _replaced(value: str, pattern: str, replacement: str, *, every: bool) -> str
     # What fails at the first place where the pattern's first part matches fails at all places after it.
     while at < len(value) and (begin := first.search(value, at)) and (match := whole.match(value, begin.start())):
         out += (value[at : match.start()], replacement)
+        longest -= match.start() - at + len(replacement)
         at = match.end()
+        if longest < 0:
+            return None
         if not every:
             break
-    return "".join((*out, value[at:]))
+    return "".join((*out, value[at:])) if len(value) - at <= longest else None
 
 
 def _glob(pattern: str, *, longest: bool) -> str:

@@ -74,3 +74,12 @@ def test_mounts_with_their_other_names():
     assert (cache.type, cache.target, cache.get("readonly")) == ("cache", "/x", "true")
     assert (bind.type, bind.get("source")) == ("bind", "a")
     assert secret.get("id") == "a,b"
+
+
+def test_replacements_do_not_multiply_without_end():
+    values = {"a": "x" * 1000, "b": "y" * 2000, "c": "y" * 1000}
+    with pytest.raises(BadWord, match="longer than"):
+        expand("${a//x/$b}", values.get)
+    with pytest.raises(BadWord, match="longer than"):
+        expand("${a//x/$c}${a//x/$c}", values.get)
+    assert len(expand("${a//x/$c}", values.get)) == 1_000_000
