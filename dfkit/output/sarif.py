@@ -59,20 +59,24 @@ def _result(source: Source, found: Diagnostic, index: int) -> dict[str, Any]:
         "ruleId": found.code,
         "ruleIndex": index,
         "level": _LEVELS[found.severity],
-        "message": {"text": found.message},
+        "message": {"text": _unicode(found.message)},
         "locations": [_location(source, found.span)],
     }
     if found.notes:
         result["relatedLocations"] = [
-            {"id": number, "message": {"text": note.message}, **_location(source, note.span)}
+            {"id": number, "message": {"text": _unicode(note.message)}, **_location(source, note.span)}
             for number, note in enumerate(found.notes, 1)
         ]
-    if found.fix is not None and found.fix.applicability == SAFE:
+    if (
+        found.fix is not None
+        and found.fix.applicability == SAFE
+        and all(edit.text == _unicode(edit.text) for edit in found.fix.edits)
+    ):
         replacements = [
             {"deletedRegion": _region(source, edit.span), "insertedContent": {"text": edit.text}} for edit in found.fix.edits
         ]
         changes = [{"artifactLocation": {"uri": _uri(source)}, "replacements": replacements}]
-        result["fixes"] = [{"description": {"text": found.fix.title}, "artifactChanges": changes}]
+        result["fixes"] = [{"description": {"text": _unicode(found.fix.title)}, "artifactChanges": changes}]
     return result
 
 
@@ -81,7 +85,12 @@ def _location(source: Source, span: Span) -> dict[str, Any]:
 
 
 def _uri(source: Source) -> str:
-    return quote(source.name.replace(os.sep, "/"))
+    return quote(source.name.replace(os.sep, "/").encode("utf-8", "surrogateescape"))
+
+
+def _unicode(text: str) -> str:
+    """A text without bytes of the file that are no UTF-8, which a reader of JSON may refuse."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _region(source: Source, span: Span) -> dict[str, int]:

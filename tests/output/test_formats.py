@@ -128,3 +128,67 @@ def test_nothing_found_is_well_formed_too(module):
 
 def test_each_format_is_a_module():
     assert {module.__name__.rpartition(".")[2] for module in MODULES} == set(FORMATS) - {"text", "json"}
+
+
+def test_sarif_of_a_file_that_is_not_in_utf8_is_unicode():
+    text = "FROM debian:12\nRUN apt-get install -y a\udcfe\n"
+    linter = Linter(select(CATALOG, Settings()), Settings())
+    report = linter.report(Model(parse(Source(text, "a\udcff"))))
+    said = json.loads(sarif.render([report], CATALOG))
+    json.dumps(said, ensure_ascii=False).encode()
+    (result, *_) = said["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%FF"
+
+
+SARIF = {
+    "log": ("$schema version runs", "version runs"),
+    "runs": ("tool columnKind results", "tool"),
+    "tool": ("driver", "driver"),
+    "driver": ("name version rules", "name"),
+    "rules": ("id name shortDescription fullDescription defaultConfiguration", "id"),
+    "defaultConfiguration": ("level", ""),
+    "results": ("ruleId ruleIndex level message locations relatedLocations fixes", "message"),
+    "locations": ("physicalLocation", ""),
+    "relatedLocations": ("id message physicalLocation", ""),
+    "physicalLocation": ("artifactLocation region", ""),
+    "artifactLocation": ("uri", ""),
+    "region": ("startLine startColumn endLine endColumn", ""),
+    "fixes": ("description artifactChanges", "artifactChanges"),
+    "artifactChanges": ("artifactLocation replacements", "artifactLocation replacements"),
+    "replacements": ("deletedRegion insertedContent", "deletedRegion"),
+    "deletedRegion": ("startLine startColumn endLine endColumn", ""),
+    "insertedContent": ("text", ""),
+    "message": ("text", "text"),
+    "description": ("text", "text"),
+    "shortDescription": ("text", "text"),
+    "fullDescription": ("text", "text"),
+}
+"""The objects of SARIF 2.1.0 that are written, each with its properties that are used and those that the specification requires."""
+LISTS = {"runs", "rules", "results", "locations", "relatedLocations", "fixes", "artifactChanges", "replacements"}
+
+
+def objects(name, value):
+    assert isinstance(value, list) == (name in LISTS), name
+    for each in value if isinstance(value, list) else [value]:
+        yield name, each
+        for key, below in each.items():
+            if isinstance(below, dict | list):
+                yield from objects(key, below)
+
+
+def test_sarif_has_the_objects_of_the_specification(reports):
+    found = list(objects("log", json.loads(sarif.render(reports, CATALOG))))
+    assert {name for name, _ in found} >= SARIF.keys() - {"relatedLocations"}
+    for name, each in found:
+        used, required = SARIF[name]
+        assert set(required.split()) <= each.keys() <= set(used.split()), name
+        if "level" in each:
+            assert each["level"] in ("none", "note", "warning", "error")
+        if "startLine" in each:
+            start, end = (each["startLine"], each["startColumn"]), (each["endLine"], each["endColumn"])
+            assert (1, 1) <= start <= end
+            assert min(*start, *end) >= 1
+    for name in ("fixes", "rules", "relatedLocations"):
+        for _, each in found:
+            values = [json.dumps(item, sort_keys=True) for item in each.get(name, ())]
+            assert len(values) == len(set(values)), name
