@@ -36,25 +36,34 @@ class Finder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.kept: dict[str, Kept] = {}
-        self._codes = memoryview(b"")
+        self._handle = -1
+        self._start = 0
         try:
-            with open(file, "rb", buffering=0) as opened:
-                data = memoryview(opened.readall())
-            start = HEAD + int.from_bytes(data[:HEAD], "little")
-            kept = marshal.loads(data[HEAD:start])
-            whole = all([end <= len(data) - start for _, _, _, _, _, end in kept.values()])
-        except (OSError, ValueError, EOFError, TypeError, AttributeError):
-            return
-        if whole:
-            self.kept, self._codes = kept, data[start:]
+            self._handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            size = os.fstat(self._handle).st_size
+            self._start = HEAD + int.from_bytes(self._read(0, HEAD), "little")
+            kept = marshal.loads(self._read(HEAD, min(self._start, size)))
+            if all([self._start + end <= size for _, _, _, _, _, end in kept.values()]):
+                self.kept = kept
+        except (OSError, ValueError, EOFError, TypeError, AttributeError, OverflowError):
+            pass  # it is not there, or damaged: it is made again
+
+    def _read(self, start: int, end: int) -> bytes:
+        # Not the whole file at once: its megabyte would be new memory, and not all of it is needed.
+        os.lseek(self._handle, start, os.SEEK_SET)
+        return os.read(self._handle, end - start)
+
+    def _code(self, kept: Kept) -> bytes:
+        """A module's byte code."""
+        return self._read(self._start + kept[4], self._start + kept[5])
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         """The module's spec, or None if it was not kept or its source is another one now."""
         kept = self.kept.get(name)
         if kept is None or _state(kept[2]) != kept[:2]:
             return None
-        _, _, path, cached, start, end = kept
-        loader = _Loader(name, path, self._codes[start:end])
+        _, _, path, cached, _, _ = kept
+        loader = _Loader(name, path, self._code(kept))
         spec = ModuleSpec(name, loader, origin=path, is_package=path.endswith("__init__.py"))
         spec.has_location = True
         spec.cached = cached  # else it is computed, which takes as long as to find the module
@@ -78,7 +87,7 @@ class Finder:
             return
         from dfkit import _data
 
-        codes = {name: (*kept[:4], bytes(self._codes[kept[4] : kept[5]])) for name, kept in self.kept.items()} | made
+        codes = {name: (*kept[:4], self._code(kept)) for name, kept in self.kept.items()} | made
         index: dict[str, Kept] = {}
         at = 0
         for name, (size, time, path, cached, data) in codes.items():
@@ -91,7 +100,7 @@ class Finder:
 class _Loader(SourceFileLoader):
     """Python's loader of a source file, but that its byte code is at hand."""
 
-    def __init__(self, name: str, path: str, code: memoryview) -> None:
+    def __init__(self, name: str, path: str, code: bytes) -> None:
         super().__init__(name, path)
         self._code = code
 
