@@ -11,7 +11,7 @@ from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, 
 from dfkit.errors import NoEngine, UsageError
 from dfkit.text import at_least
 from dfkit.workflow.build import Prepared, build, dockerfile_of, for_engine, prepare
-from dfkit.workflow.configure import Planner
+from dfkit.workflow.configure import Planner, rewriting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def run(arguments: list[str]) -> int:
             ignore_file=options.ignorefile,
             contexts=named,
             planned=Planner().plan(file) if lint else None,
+            rewriting=None if options.no_optimize else rewriting().plan(file),
             notify=_notify,
         )
         if not options.quiet:

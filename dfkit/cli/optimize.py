@@ -6,9 +6,8 @@ import sys
 
 from dfkit.cli.arguments import Parser, add_build_args, add_config, add_file, build_args
 from dfkit.errors import UsageError
-from dfkit.project.config import Config
 from dfkit.syntax import parse
-from dfkit.workflow.configure import Planner
+from dfkit.workflow.configure import rewriting
 from dfkit.workflow.optimize import optimize_source
 from dfkit.workflow.read import STDIN, read, write
 
@@ -22,7 +21,8 @@ def run(arguments: list[str]) -> int:
     options = _parse(arguments)
     if options.write and options.file == STDIN:
         raise UsageError("`--write` needs a file: standard input cannot be written back")
-    plan = _planner(options).plan(options.file)
+    given = rewriting(options.context, build_args(options.build_arg), config=options.config, discover=not options.no_config)
+    plan = given.plan(options.file)
     source = read(options.file)
     optimized = optimize_source(
         source,
@@ -53,13 +53,6 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         sys.stdout.buffer.write(optimized.text.encode("utf-8", "surrogateescape"))
     return 1 if options.check and changed else 0
-
-
-def _planner(options: Namespace) -> Planner:
-    """The configuration chooses rules as it does for lint; its profile, which says what is reported, does not count."""
-    values = {"profile": "recommended", "build_args": tuple(build_args(options.build_arg).items()), "context": options.context}
-    given = Config("", {key: value for key, value in values.items() if value}, {})
-    return Planner(given, config=options.config, discover=not options.no_config)
 
 
 def _parse(arguments: list[str]) -> Namespace:

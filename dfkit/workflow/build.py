@@ -93,6 +93,7 @@ def prepare(
     ignore_file: str | None = None,
     contexts: Mapping[str, str] = MappingProxyType({}),
     planned: Plan | None = None,
+    rewriting: Plan | None = None,
     notify: Callable[[str], None] = lambda _sentence: None,
 ) -> Prepared:
     """Read, lint, optimize with the SAFE rewrites and those of `allow`, plan the context.
@@ -101,7 +102,7 @@ def prepare(
     are known. `contexts` maps the names of named contexts to folders and to what BuildKit fetches itself.
 
     To `lint` takes time and asks the engine for each base: it is for callers that show the findings. `planned` says how the file is
-    linted (default: as without configuration); `notify` is told why ShellCheck could not be used.
+    linted, `rewriting` which rules rewrite it (default: as without configuration); `notify` is told why ShellCheck could not be used.
 
     Raises `UsageError`, `ContextError`.
     """
@@ -125,6 +126,8 @@ def prepare(
             context=folder,
             base=_base_facts(model, engine),
             ignore_file=ignore_file,
+            rules=rewriting.rules() if rewriting is not None else None,
+            settings=rewriting.settings if rewriting is not None else Settings(),
         )
         text = optimized.text
     plan = plan_context(

@@ -156,6 +156,14 @@ class Planner:
         return self._catalogs[folders]
 
 
+def rewriting(
+    context: str | None = None, build_args: Mapping[str, str] | None = None, *, config: str | None = None, discover: bool = True
+) -> Planner:
+    """How files are rewritten: the configuration chooses rules as for lint, but for its profile, which says what is reported."""
+    values = {"profile": "recommended", "build_args": tuple((build_args or {}).items()), "context": context}
+    return Planner(Config("", {key: value for key, value in values.items() if value}, {}), config=config, discover=discover)
+
+
 def _shown(path: str) -> str:
     """A path as people write it: relative if it is below the current folder."""
     relative = os.path.relpath(path)

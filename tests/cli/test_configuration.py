@@ -209,6 +209,15 @@ def test_a_rule_that_is_not_to_run_rewrites_nothing(folder, optimize, text, rewr
     assert ("--no-cache-dir" in optimize("--config", "other.yaml")) == rewritten
 
 
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_it_does_not_rewrite_what_is_built_either(folder, capsysbinary, quiet):
+    (folder / "Dockerfile").write_text(ADD)
+    for text, rewritten in (("profile: hadolint\n", True), ("ignore: [DL3042]\n", False)):
+        (folder / ".dfkit.yaml").write_text(text)
+        assert main(["build", "--dry-run", *quiet, "."]) == 0
+        assert (b"--no-cache-dir" in capsysbinary.readouterr().out) == rewritten
+
+
 def test_a_mistake_in_the_configuration_stops_the_optimizer(folder, capsys):
     (folder / ".dfkit.yaml").write_text("ignore: [no-such-rule]\n")
     assert main(["optimize"]) == 2
