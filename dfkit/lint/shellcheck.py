@@ -292,8 +292,8 @@ def _program(script: Script, shell: tuple[str, ...]) -> str:
 
 def _input(script: Mapped, head: list[str], model: Model, instruction: Instruction) -> Input:
     text = script.text
-    known = model.scope(instruction).names()
-    used = sorted({name for name in _NAME.findall(text) if name in known})
+    scope = model.scope(instruction)
+    used = sorted({name for name in _NAME.findall(text) if scope.binding(name) is not None})
     export = "export " + " ".join([f"{name}=1" for name in used]) if used else ""
     if not export:
         return Input("\n".join([*head, text]), script, len(head) + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dfkit.model.copies import ContextUse, context_use
 from dfkit.model.facts import table
-from dfkit.model.scope import PLATFORM, PREDEFINED, Binding, Scope, declare
+from dfkit.model.scope import PLATFORM, PREDEFINED, Binding, Bindings, Scope, declare
 from dfkit.model.stages import (
     Reference,
     Stage,
@@ -176,7 +176,7 @@ class Model:
 
     def _global_arguments(self) -> dict[str, Binding]:
         names = {name: Binding(name, "global", self.build_args.get(name), None, _why_unknown(name)) for name in PLATFORM}
-        scope = Scope(names, {}, closed=True, escape=self.dockerfile.escape)
+        scope = Scope(Bindings(names), Bindings(), closed=True, escape=self.dockerfile.escape)
         for instruction in self.dockerfile.instructions:
             if isinstance(instruction, From):
                 break
@@ -189,7 +189,7 @@ class Model:
         return self._global_scope().expand(word.text)
 
     def _global_scope(self) -> Scope:
-        return Scope(self._globals, {}, closed=True, escape=self.dockerfile.escape)
+        return Scope(Bindings(self._globals), Bindings(), closed=True, escape=self.dockerfile.escape)
 
     def _run(self, stage: Stage) -> None:
         if stage.base is not None:
@@ -224,7 +224,7 @@ class Model:
         names = {
             name: Binding(name, "predefined", self.build_args.get(name), None, "it is a predefined ARG") for name in PREDEFINED
         }
-        return Scope(names, {}, closed=closed, escape=self.dockerfile.escape)
+        return Scope(Bindings(names), Bindings(), closed=closed, escape=self.dockerfile.escape)
 
 
 def _why_unknown(name: str) -> str:

@@ -50,6 +50,43 @@ _UNKNOWN_VALUE = "its value names a variable whose value is not known"
 _NOT_GIVEN = "it has no default and no --build-arg gives it"
 
 
+class Bindings:
+    """Bindings by name at one place in a file, sharing with those before it what has not changed.
+
+    Dictionaries, the newest first; one is put together with the next when it has become as large. So the places of a file with n
+    changes take n log n of memory, not n². None stands for a name that is gone.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, *parts: Mapping[str, Binding | None]) -> None:
+        self._parts = parts
+
+    def get(self, name: str) -> Binding | None:
+        """What a name is bound to."""
+        for part in self._parts:
+            if name in part:
+                return part[name]
+        return None
+
+    def changed(self, changes: Mapping[str, Binding | None]) -> Bindings:
+        """These with others, or without those whose change is None."""
+        if not changes:
+            return self
+        parts = self._parts
+        while parts and len(changes) >= len(parts[0]):
+            changes = {**parts[0], **changes}
+            parts = parts[1:]
+        return Bindings(changes, *parts)
+
+    def all(self) -> dict[str, Binding]:
+        """All of them."""
+        found: dict[str, Binding | None] = {}
+        for part in reversed(self._parts):
+            found.update(part)
+        return {name: binding for name, binding in found.items() if binding is not None}
+
+
 class Scope:
     """The names in force before an instruction runs.
 
@@ -59,7 +96,7 @@ class Scope:
 
     __slots__ = ("_closed", "_env", "_escape", "_names")
 
-    def __init__(self, names: Mapping[str, Binding], env: Mapping[str, Binding], *, closed: bool, escape: str) -> None:
+    def __init__(self, names: Bindings, env: Bindings, *, closed: bool, escape: str) -> None:
         self._names = names
         self._env = env
         self._closed = closed
@@ -67,10 +104,10 @@ class Scope:
 
     def at_stage_start(self) -> Scope:
         """The scope that a stage starts with if it is built on one that ends with this: ARGs whose names ENV set too are the ENVs."""
-        return self.changed({name: binding for name, binding in self._names.items() if name not in self._env}, self._env)
+        taken = [name for name in self._names.all() if self._env.get(name) is not None]
+        return self._with(self._names.changed(dict.fromkeys(taken)), self._env)
 
-    def changed(self, names: Mapping[str, Binding], env: Mapping[str, Binding]) -> Scope:
-        """A scope with other names."""
+    def _with(self, names: Bindings, env: Bindings) -> Scope:
         return Scope(names, env, closed=self._closed, escape=self._escape)
 
     def binding(self, name: str) -> Binding | None:
@@ -91,11 +128,7 @@ class Scope:
 
     def names(self) -> dict[str, Binding]:
         """All names that are in force."""
-        return {**self._env, **self._names}
-
-    def environment(self) -> Mapping[str, Binding]:
-        """The names set by ENV, which the image keeps."""
-        return self._env
+        return {**self._env.all(), **self._names.all()}
 
     def expand(self, text: str) -> str | None:
         """The value of a word, or None where it needs a value that is not known."""
@@ -143,17 +176,17 @@ def declare(instruction: Instruction, scope: Scope, globals_: Mapping[str, Bindi
         for pair in instruction.pairs:
             name = pair.key.text
             if sets_value(pair, globals_, build_args) or scope.lookup(name).kind in ("unset", "base"):
-                names = {**names, name: _argument(name, pair, scope, globals_, build_args.get(name))}
-                scope = scope.changed(names, env)
+                names = names.changed({name: _argument(name, pair, scope, globals_, build_args.get(name))})
+                scope = scope._with(names, env)
     elif isinstance(instruction, Env):
-        names, env = dict(names), dict(env)
+        set_: dict[str, Binding] = {}
         for pair in instruction.pairs:
             # All pairs of one ENV see the values from before it.
             key = scope.expand(pair.key.text) or pair.key.text
             value = scope.expand(pair.value.text) if pair.value else ""
-            names.pop(key, None)
-            env[key] = Binding(key, "env", value, pair.span, "" if value is not None else _UNKNOWN_VALUE)
-        scope = scope.changed(names, env)
+            set_[key] = Binding(key, "env", value, pair.span, "" if value is not None else _UNKNOWN_VALUE)
+        taken = [name for name in set_ if names.get(name) is not None]
+        scope = scope._with(names.changed(dict.fromkeys(taken)), env.changed(set_))
     return scope
 
 

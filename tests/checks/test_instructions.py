@@ -11,7 +11,7 @@ from dfkit.syntax import parse
 def environment(text):
     model = Model(parse(text))
     assert model.dockerfile.problems == ()
-    return {name: binding.value for name, binding in model.scope(model.stages[0].instructions[-1]).environment().items()}
+    return {name: binding.value for name, binding in model.scope(model.stages[0].instructions[-1]).names().items()}
 
 
 @given(st.text(st.sampled_from("ab $'\"\\={}"), min_size=1, max_size=12))

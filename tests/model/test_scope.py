@@ -1,8 +1,11 @@
 """ARG and ENV as BuildKit's dispatchArg and dispatchEnv treat them (frontend/dockerfile/dockerfile2llb/convert.go)."""
 
+import tracemalloc
+
 import pytest
 
 from dfkit.model import Model
+from dfkit.model.scope import PREDEFINED
 from dfkit.syntax import parse
 
 
@@ -113,11 +116,39 @@ def test_a_value_has_the_place_it_comes_from():
 
 
 def test_what_the_image_keeps():
-    model = Model(parse("FROM scratch\nENV X=env Z=1\nARG X=arg Y=arg\nRUN x"))
-    assert {name: each.value for name, each in model.scope(model.final.instructions[-1]).environment().items()} == {
-        "X": "env",
-        "Z": "1",
-    }
+    model = Model(parse("FROM scratch AS a\nENV X=env Z=1\nARG X=arg Y=arg\nFROM a\nRUN x"))
+    names = model.scope(model.final.instructions[-1]).names()
+    assert {name: each.value for name, each in names.items() if each.kind != "predefined"} == {"X": "env", "Z": "1", "Y": "arg"}
+
+
+def test_the_names_of_each_line_of_many():
+    count = 70
+    model = Model(
+        parse(
+            "FROM scratch\n" + "".join(f"ARG B{at}\nENV A{at}={at} B{at}=\nARG A{at}={at}\n" for at in range(count)) + "RUN x\n"
+        )
+    )
+    for at, instruction in enumerate(model.final.instructions[1:-1:3]):
+        scope = model.scope(instruction)
+        assert [scope.lookup(f"A{number}").kind for number in range(count)] == ["arg"] * at + ["unset"] * (count - at)
+        assert [scope.lookup(f"B{number}").kind for number in range(count)] == ["env"] * at + ["arg"] + ["unset"] * (
+            count - at - 1
+        )
+    assert len(model.scope(model.final.instructions[-1]).names()) == 2 * count + len(PREDEFINED)
+
+
+def test_the_scopes_of_a_file_of_four_times_the_size_take_five_times_the_memory_at_most():
+    def memory(count):
+        file = parse("FROM scratch\n" + "".join(f"ENV A{at}={at}\n" for at in range(count)))
+        tracemalloc.start()
+        model = Model(file)
+        model.scope(file.instructions[-1])
+        taken = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return taken
+
+    memory(10)
+    assert memory(4000) < 5 * memory(1000)
 
 
 def test_a_value_that_doubles_in_every_line_is_given_up():
