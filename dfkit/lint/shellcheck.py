@@ -36,8 +36,8 @@ FIRST = 15
 PROCESSES = 2
 """How many processes are at work when there are more scripts than fit in one; more gain nothing on two cores."""
 
-LONG = 500
-"""From how many characters on scripts are shared out among processes: to read them takes ShellCheck four times as long as to start."""
+LONG = 1500
+"""From how many characters on scripts are shared out among processes: to read them takes ShellCheck several times as long as to start."""
 
 SECONDS = 120.0
 """How long a process may take."""
