@@ -87,7 +87,7 @@ def builds(progress: Callable[[str], None]) -> tuple[list[tuple[str, Pairs]], li
                 rows.append((f"{beside}, warm", timed(engine, [dfkit, docker], context.changed, PAIRS, peaks)))
                 progress(f"{name}, {COUNT} files, docker-py")
                 other = [sys.executable, "-c", DOCKER_PY]
-                pairs = timed(engine, [[*dfkit, "--no-cache"], other], context.renamed, max(1, PAIRS // 2), peaks)
+                pairs = timed(engine, [[*dfkit, "--no-cache"], other], context.renamed, PAIRS, peaks)
                 rows.append((f"{name}: `dfkit build` beside docker-py's `images.build`, cold", pairs))
                 what = f"one file of {human(LARGE)}"
                 if what not in peaks:  # once: the second engine may keep its layers in memory
@@ -124,6 +124,7 @@ def build(engine: Engine, command: list[str], context: Path) -> tuple[float, int
         told = Path(folder, "id")
         makes_id = command[1] == "build"
         arguments = [*command[:2], "--iidfile", str(told), *command[2:]] if makes_id else command
+        os.sync()  # else it waits for what the build before wrote
         began = time.perf_counter()
         process = subprocess.Popen([*arguments, context], env=environment, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
