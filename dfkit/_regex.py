@@ -11,6 +11,7 @@ than here `re.compile` is used. https://github.com/python/cpython/blob/3.11/Lib/
 
 from __future__ import annotations
 
+import marshal
 import sys
 
 TYPE_CHECKING = False
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
     """The flags, the code (native 32-bit words), the number of groups, the groups' numbers by name, their names by number."""
 
 _made: dict[str, _Lazy] = {}
-_kept: dict[str, Kept] | None = None
-_new: dict[str, Kept] = {}
+_kept: dict[str, bytes] | None = None
+_new: dict[str, bytes] = {}
+"""What is kept, each marshalled by itself: a process needs fifty of some hundred."""
 
 
 def regex(text: str) -> re.Pattern[str]:
     """What `re.compile(text)` gives, made when its first method is called; for one text always the same object.
 
-    For texts that are known when dfkit is written, in its code, grammars or rules: what is made of them is kept. It is no instance
-    of `re.Pattern`. Templates with a backslash import `re`: give `sub` a function.
+    For texts that are known when dfkit is written, in its code, grammars or rules: what is made of them is kept, so nothing of a
+    Dockerfile may stand in one. It is no instance of `re.Pattern`. Templates with a backslash import `re`: give `sub` a function.
     """
     found = _made.get(text)
     if found is None:
@@ -58,8 +60,6 @@ class _Lazy:
 def keep() -> None:
     """Keep what had to be compiled in this process, for the next."""
     if _new:
-        import marshal
-
         from dfkit import _data
 
         _data.write(_path(), marshal.dumps({**_load(), **_new}))
@@ -73,15 +73,15 @@ def _compile(text: str) -> Any:
     kept = _kept.get(text)
     if kept is not None:
         try:
-            return restore(text, kept)
-        except (ImportError, RuntimeError, TypeError, ValueError):
+            return restore(text, marshal.loads(kept))
+        except (ImportError, RuntimeError, TypeError, ValueError, EOFError):
             pass  # another Python than the one that kept it, or a file that is damaged
     import re
 
     made = re.compile(text)
     taken = dump(text)
     if taken is not None:
-        _new[text] = taken
+        _new[text] = marshal.dumps(taken)
     return made
 
 
@@ -111,9 +111,7 @@ def dump(text: str) -> Kept | None:
         return None
 
 
-def _load() -> dict[str, Kept]:
-    import marshal
-
+def _load() -> dict[str, bytes]:
     try:
         with open(_path(), "rb") as file:
             kept = marshal.loads(file.read())
@@ -127,4 +125,4 @@ def _path() -> str:
 
     from dfkit import __version__, _data
 
-    return _data.cache(f"patterns-{__version__}-{sys.implementation.cache_tag}-{MAGIC}")
+    return _data.cache(f"expressions-{__version__}-{sys.implementation.cache_tag}-{MAGIC}")

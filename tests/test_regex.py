@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dfkit import _data
+import dfkit
+from dfkit import _data, _regex
 from dfkit._regex import dump, regex, restore
+from dfkit.text.settings import Settings
 
 TEXTS = [
     "a",
@@ -76,21 +79,37 @@ def test_the_second_process_needs_no_re(installed):
     assert run(installed) == ["3", "False"]
 
 
-@pytest.mark.parametrize("content", [b"", b"rubbish", b"\xe9\x00\x00\x00\x00"])
+@pytest.mark.parametrize(
+    "content", [b"", b"rubbish", b"\xe9\x00\x00\x00\x00", marshal.dumps({"a+b": b""}), marshal.dumps({"a+b": 1})]
+)
 def test_a_damaged_file_is_made_again(installed, content):
     run(installed)
-    (kept,) = (installed / "cache" / "dfkit").glob("patterns-*")
+    (kept,) = (installed / "cache" / "dfkit").glob("expressions-*")
     kept.write_bytes(content)
     assert run(installed) == ["3", "True"]
     assert run(installed) == ["3", "False"]
 
 
 def test_code_of_another_python_is_not_used(installed):
-    import marshal
-
     run(installed)
-    (kept,) = (installed / "cache" / "dfkit").glob("patterns-*")
+    (kept,) = (installed / "cache" / "dfkit").glob("expressions-*")
     for wrong in ((0, b"\xff" * 16, 0, {}, (None,)), (0, b"odd", 0, {}, (None,)), ("x",), None):
-        kept.write_bytes(marshal.dumps({"a+b": wrong}))
+        kept.write_bytes(marshal.dumps({"a+b": marshal.dumps(wrong)}))
         assert run(installed) == ["3", "True"]
         assert run(installed) == ["3", "False"]
+
+
+@pytest.mark.parametrize("profile", ["all", "hadolint", "buildkit", "security"])
+def test_nothing_of_a_dockerfile_stands_in_an_expression_that_is_kept(profile):
+    text = """FROM marker:marker AS marker
+ARG marker=marker
+ENV marker=marker other=$marker/x a=${marker%marker*} b=${marker/mar?er/x}
+LABEL marker=marker org.opencontainers.image.licenses=marker
+WORKDIR /marker
+COPY --from=marker marker* /marker/
+RUN --mount=type=cache,target=/marker apt-get install -y marker=1 && rm -rf /marker/* && curl -o marker https://marker/marker
+USER marker
+HEALTHCHECK CMD ["marker"]
+"""
+    dfkit.lint(text, settings=Settings(profile=profile))
+    assert not [made for made in _regex._made if "marker" in made]

@@ -55,4 +55,4 @@ def test_it_lints_and_optimizes_in_an_empty_environment(wheel, tmp_path):
     assert "rm -rf /var/lib/apt/lists/*" in dfkit("optimize", "Dockerfile").stdout
     assert dfkit("explain", "DL3009").returncode == 0
     made = [path.name for path in (tmp_path / "cache" / "dfkit").iterdir()]
-    assert all(name.startswith("patterns-") for name in made), "rules, facts and grammars had to be compiled on first use"
+    assert all(name.startswith("expressions-") for name in made), "rules, facts and grammars had to be compiled on first use"

@@ -139,3 +139,18 @@ def test_buildkit_marks_the_earlier_of_two_commands():
     text = 'FROM scratch\nCMD ["a"]\nCMD ["b"]\n'
     (found,) = lint(Model(parse(text)), select(CATALOG, settings), settings)
     assert (found.code, found.span.start) == ("MultipleInstructionsDisallowed", text.index("CMD"))
+
+
+@pytest.mark.parametrize(
+    ("env", "found"),
+    [
+        ("A=1 B=$A", True),
+        ("A=1 B=x${A}y", True),
+        ("A=1 B=$AB", False),
+        ("A=1 B=$AB:$A", True),
+        ("A(=1 B=$A(", True),
+        ("A.B=1 C=$AxB", False),
+    ],
+)
+def test_a_name_that_the_same_env_sets_is_looked_for_letter_by_letter(env, found):
+    assert codes(f"FROM debian:12\nENV {env}\n", "hadolint", "DL3044") == ["DL3044"] * found

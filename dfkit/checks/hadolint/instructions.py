@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _ARCHIVES = (
     ".tar", ".Z", ".bz2", ".gz", ".lz", ".lzma", ".tZ", ".tb2", ".tbz", ".tbz2", ".tgz", ".tlz", ".tpz", ".txz", ".xz",
 )  # fmt: skip
+_NAMED = regex("[A-Za-z0-9_]")
 _UNPACK = ("bunzip2", "gunzip", "gzcat", "uncompress", "unlzma", "unxz", "unzip", "zcat", "zgz")
 
 
@@ -88,10 +89,19 @@ def used_where_set(node: Env, at: Place) -> Iterator[Finding]:
     for pair in node.pairs:
         for other in node.pairs:
             name = other.key.text
-            used = regex(r"\$(?:\{" + name + r"\}|" + name + r"(?![A-Za-z0-9_]))")
-            if other is not pair and pair.value is not None and name not in known and used.search(pair.value.text):
+            if other is not pair and pair.value is not None and name not in known and _is_used(name, pair.value.text):
                 yield Finding(pair.value.span)
                 return
+
+
+def _is_used(name: str, value: str) -> bool:
+    """Whether a value has `${name}`, or `$name` with nothing behind it that belongs to a name."""
+    if f"${{{name}}}" in value:
+        return True
+    at = value.find(f"${name}")
+    while at >= 0 and _NAMED.match(value, at + 1 + len(name)):
+        at = value.find(f"${name}", at + 1)
+    return at >= 0
 
 
 def _declared_above(node: Env, at: Place) -> set[str]:
