@@ -38,12 +38,12 @@ def _compiled(root: str) -> dict[str, bytes]:
         from dfkit.catalog.catalog import RULES, TEXTS
         from dfkit.catalog.compile import FORMAT, compile_folder
         from dfkit.model import facts
-        from dfkit.syntax import tables
+        from dfkit.syntax import generate, tables
 
         made = {}
         for name, starts in tables.STARTS.items():
             with open(os.path.join(root, "grammar", f"{name}.lark"), encoding="utf-8") as file:
-                made[f"grammar-{name}"] = marshal.dumps(tables.make(file.read(), starts), FORMAT)  # type: ignore[arg-type]
+                made[f"grammar-{name}"] = marshal.dumps(generate.make(file.read(), starts), FORMAT)  # type: ignore[arg-type]
         for name in facts.NAMES:
             with open(os.path.join(facts.HERE, f"{name}.yaml"), "rb") as file:
                 made[f"facts-{name}"] = marshal.dumps(facts.compile_table(file.read()), FORMAT)

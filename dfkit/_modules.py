@@ -63,20 +63,21 @@ class Finder:
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         """The spec of a module that has been run already; None if it was not kept, or the source of one that it needs has changed."""
+        if not name.startswith(PREFIX) or name in sys.modules:
+            return None  # it is not ours, or imported anew
         threading = sys.modules.get("threading")
-        if name in sys.modules or (threading is not None and threading.active_count() > 1):
-            return None  # it is imported anew, or another thread may ask for what is half done
+        if threading is not None and threading.active_count() > 1:
+            return None  # another thread may ask for what is half done
         if name in self.kept:
             try:
                 if self._load(name):
                     return sys.modules[name].__spec__
             except Exception:
                 self.kept = {}  # Python will say what is wrong
-        if name.startswith(PREFIX):
-            while self._open and not _is_initializing(self._open[-1]):
-                self._open.pop()
-            self._parents[name] = self._open[-1] if self._open else None
-            self._open.append(name)
+        while self._open and not _is_initializing(self._open[-1]):
+            self._open.pop()
+        self._parents[name] = self._open[-1] if self._open else None
+        self._open.append(name)
         return None
 
     def keep(self) -> None:

@@ -77,3 +77,89 @@ def test_modules_are_what_they_are_without_the_file(package):
         done = subprocess.run(command, cwd=package, env={"PYTHONPATH": str(package)}, capture_output=True, text=True, check=True)
         seen.append(done.stdout.split()[1:])
     assert seen[0] == seen[1]
+
+
+@pytest.fixture
+def rooms(tmp_path):
+    """A package whose modules import each other as dfkit's do: a room that imports its own module, and modules that import the room."""
+    files = {
+        "errors.py": "DONE = []\n",
+        "room/__init__.py": "from dfkit.room.high import HIGH\nfrom dfkit.errors import DONE\nDONE.append('room')\n",
+        "room/low.py": "from dfkit.errors import DONE\nDONE.append('low')\nLOW = 1\n",
+        "room/high.py": "from dfkit.room import low\nfrom dfkit.errors import DONE\nDONE.append('high')\nHIGH = low.LOW + 1\n",
+        "room/late.py": "from dfkit.room import low\nfrom dfkit.errors import DONE\nDONE.append('late')\n",
+    }
+    for name in ("__init__.py", "_data.py", "_modules.py", "_record.py"):
+        files[name] = (Path(_data.HERE) / name).read_text()
+    for name, text in files.items():
+        path = tmp_path / "dfkit" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def told(folder, program):
+    """What a program prints, run with the modules of the file found and then kept."""
+    program = f"from dfkit import _modules; import sys; finder = _modules.install('lint'); {program}; finder.keep()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True
+    )
+    return done.stdout.splitlines() or done.stderr.splitlines()[-1:]
+
+
+EACH = "print(*sorted(f'{name}:{type(module.__loader__).__name__}' for name, module in sys.modules.items() if name.startswith('dfkit.r')))"
+
+
+def test_modules_of_a_group_are_run_once_and_in_the_same_order(rooms):
+    program = f"import dfkit.room; print(dfkit.errors.DONE, dfkit.room.low.LOW, dfkit.room.HIGH); {EACH}"
+    first, loaders = told(rooms, program)
+    assert first == "['low', 'high', 'room'] 1 2"
+    again, loaders_again = told(rooms, program)
+    assert again == first
+    assert loaders_again == loaders.replace("SourceFileLoader", "_Loader")
+
+
+def test_a_module_of_a_group_brings_only_what_was_imported_for_it(rooms):
+    told(rooms, "import dfkit.room.late")
+    assert told(rooms, f"import dfkit.errors; {EACH}")[0] == ""
+    assert told(rooms, "import dfkit.room; print(dfkit.errors.DONE)") == ["['low', 'high', 'room']"]
+    assert told(rooms, "import dfkit.room.late; print(dfkit.errors.DONE)") == ["['low', 'high', 'room', 'late']"]
+
+
+def test_a_changed_module_takes_its_group_with_it_until_it_is_kept_again(rooms):
+    program = f"import dfkit.room; print(dfkit.room.HIGH); {EACH}"
+    told(rooms, program)
+    low = rooms / "dfkit" / "room" / "low.py"
+    low.write_text(low.read_text().replace("LOW = 1", "LOW = 20"))
+    value, loaders = told(rooms, program)
+    assert value == "21"
+    assert {word.partition(":")[2] for word in loaders.split()} == {"SourceFileLoader"}
+    value, loaders = told(rooms, program)
+    assert value == "21"
+    assert {word.partition(":")[2] for word in loaders.split()} == {"_Loader"}
+    file = next((rooms / "dfkit" / "__pycache__").glob("*.modules"))
+    size = file.stat().st_size
+    low.write_text(low.read_text().replace("LOW = 20", "LOW = 3"))
+    told(rooms, program)
+    assert file.stat().st_size < size * 1.2, "what is no longer used is left out"
+
+
+def test_a_module_that_fails_is_pythons_to_report(rooms):
+    program = "import dfkit.room.late"
+    told(rooms, program)
+    late = rooms / "dfkit" / "room" / "late.py"
+    late.write_text(late.read_text() + "import os\nif 'BREAK' in os.environ: raise ValueError('broken here')\n")
+    told(rooms, program)
+    assert told(rooms, f"import os; os.environ['BREAK'] = '1'; {program}") == ["ValueError: broken here"]
+    assert told(rooms, f"{program}; print(dfkit.errors.DONE)") == ["['low', 'high', 'room', 'late']"]
+
+
+def test_a_module_can_be_imported_anew(rooms):
+    program = "import importlib, dfkit.room.low as low; low.LOW = 5; importlib.reload(low); print(low.LOW)"
+    assert told(rooms, program) == told(rooms, program) == ["1"]
+
+
+def test_where_threads_run_python_imports(rooms):
+    told(rooms, "import dfkit.room")
+    program = f"import threading; threading.Thread(target=threading.Event().wait, daemon=True).start(); import dfkit.room; {EACH}"
+    assert {word.partition(":")[2] for word in told(rooms, program)[0].split()} == {"SourceFileLoader"}

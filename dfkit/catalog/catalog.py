@@ -6,13 +6,14 @@ import marshal
 import os
 
 from dfkit import __version__, _data
-from dfkit.catalog.names import SHELLCHECK, Names
-from dfkit.catalog.rule import Documentation, Example, Rule
+from dfkit.catalog.rule import SHELLCHECK, Documentation, Example, Rule
 from dfkit.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from dfkit.catalog.names import Names
 
 RULES, TEXTS = "rules.marshal", "rules-texts.marshal"
 """The compiled rules in a wheel: the two files that `dfkit.catalog.compile.compile_folder` makes."""
@@ -48,6 +49,8 @@ class Catalog:
     def names(self) -> Names:
         """The rules by all their names."""
         if self._names is None:
+            from dfkit.catalog.names import Names
+
             self._names = Names(self.rules)
         return self._names
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dfkit.catalog.rule import SHELLCHECK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -9,8 +11,6 @@ if TYPE_CHECKING:
     from dfkit.catalog.rule import Rule
 
 HADOLINT = ("dl", "sc")
-SHELLCHECK = "shellcheck-"
-"""What the names of ShellCheck's findings begin with; its code follows."""
 BUILDKIT = (
     "ConsistentInstructionCasing", "CopyIgnoredFile", "DuplicateStageName", "ExposeInvalidFormat", "ExposeProtoCasing",
     "FromAsCasing", "FromPlatformFlagConstDisallowed", "InvalidBaseImagePlatform", "InvalidDefaultArgInFrom",

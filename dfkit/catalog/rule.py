@@ -15,6 +15,9 @@ NONE = "none"
 
 ON, OFF = "on", "off"
 
+SHELLCHECK = "shellcheck-"
+"""What the names of ShellCheck's findings begin with; its code follows."""
+
 BLOCKS = {
     "syntax": 1000,
     "base": 1100,

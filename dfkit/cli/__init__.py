@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from dfkit import __version__
-from dfkit.errors import DfkitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _guarded(list(arguments))
     import gc
 
-    from dfkit import _modules, _regex
+    from dfkit import _modules
 
     # Trees live until the end: looking for garbage among them takes a tenth of the time and finds none.
     gc.set_threshold(100_000)
@@ -44,12 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _guarded(words, at_end=_ignore_interrupts)
     if finder is not None:
         finder.keep()
-    _regex.keep()
+    if expressions := sys.modules.get("dfkit._regex"):
+        expressions.keep()
     _leave(code)
     return code
 
 
 def _guarded(words: list[str], at_end: Callable[[], None] = lambda: None) -> int:
+    # Not imported above: modules come from the command's file once that is found.
+    from dfkit.errors import DfkitError
+
     try:
         return _run(words)
     except DfkitError as error:
@@ -89,6 +92,8 @@ def _run(words: list[str]) -> int:
         print(_help())
         return 0 if words else 2
     if name not in COMMANDS:
+        from dfkit.errors import DfkitError
+
         raise DfkitError(_unknown(name))
     code: int = __import__(f"dfkit.cli.{name}", fromlist=("run",)).run(words[1:])
     return code

@@ -189,7 +189,7 @@ def _engine(options: Namespace) -> Engine | None:
 def _build(prepared: Prepared, options: Namespace, request: BuildRequest, engine: Engine | Builder) -> int:
     from dfkit.build import SolveFailed
     from dfkit.output.progress import excerpt, progress
-    from dfkit.workflow.read import put
+    from dfkit.workflow.write import put
 
     def on_fault(sentence: str, error: SolveFailed) -> None:
         print(f"\n{excerpt(error)}\ndfkit: THIS IS A FAULT OF DFKIT, please report it: {sentence}\n", file=sys.stderr)

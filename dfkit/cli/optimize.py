@@ -9,7 +9,8 @@ from dfkit.errors import UsageError
 from dfkit.syntax import parse
 from dfkit.workflow.configure import rewriting
 from dfkit.workflow.optimize import optimize_source
-from dfkit.workflow.read import STDIN, read, write
+from dfkit.workflow.read import STDIN, read
+from dfkit.workflow.write import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

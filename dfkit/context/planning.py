@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dfkit.model.copies import ContextRead
+    from dfkit.model.uses import ContextRead
 
 _LONGEST_NAME = 100
 """In bytes: what a tar header holds without an extension, which the first entry must not have."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from dfkit.model.copies import ContextRead
+    from dfkit.model.uses import ContextRead
 
     _Step = tuple[str, tuple[str, ...], int, bool]
 

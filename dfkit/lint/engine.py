@@ -273,7 +273,10 @@ def _is_part(node: str) -> bool:
 
 
 def _span(node: Any) -> Span:
-    span: Span = node.span if hasattr(node, "span") else node.from_.span
+    """Where a node is, of a stage its FROM, of a call its command."""
+    if not hasattr(node, "span"):
+        node = node.command if hasattr(node, "command") else node.from_
+    span: Span = node.span
     return span
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dfkit.model.copies import ContextRead, ContextUse
 from dfkit.model.model import Model
 from dfkit.model.scope import Binding, Scope
 from dfkit.model.stages import Reference, Stage
 from dfkit.model.state import State
 
-__all__ = ["Binding", "ContextRead", "ContextUse", "Model", "Reference", "Scope", "Stage", "State"]
+__all__ = ["Binding", "Model", "Reference", "Scope", "Stage", "State"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dfkit.model.copies import ContextUse, context_use
 from dfkit.model.facts import table
 from dfkit.model.scope import PLATFORM, PREDEFINED, Binding, Bindings, Scope, declare
 from dfkit.model.stages import (
@@ -24,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from dfkit.model.copies import Triggers
+    from dfkit.model.uses import ContextUse, Triggers
     from dfkit.shell import Script
     from dfkit.syntax.nodes import Dockerfile, Instruction, Word
 
@@ -167,6 +166,8 @@ class Model:
 
     def context_use(self, target: Stage | None = None, triggers: Triggers | None = None) -> ContextUse:
         """What a target (default: the final stage) reads from the build context."""
+        from dfkit.model.uses import ContextUse, context_use
+
         stage = target or self.final
         if stage is None:
             return ContextUse((), ("the file has no stage",))

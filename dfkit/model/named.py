@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dfkit._record import replace
-from dfkit.model.copies import EVERYTHING, ContextRead, ContextUse, clean, context_use
+from dfkit.model.copies import EVERYTHING, clean
 from dfkit.model.stages import context_name, executed
+from dfkit.model.uses import ContextRead, ContextUse, context_use
 from dfkit.syntax.mounts import mounts
 from dfkit.syntax.nodes import Copy, Run
 
@@ -12,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dfkit.model.copies import Triggers
     from dfkit.model.model import Model
     from dfkit.model.stages import Stage
+    from dfkit.model.uses import Triggers
     from dfkit.syntax.nodes import Instruction
 
 

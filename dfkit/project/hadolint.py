@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from dfkit.errors import UsageError
-from dfkit.project.config import KEYS, LABEL_TYPES, NAME, PYPROJECT, THRESHOLDS, Config, content, from_yaml, kept, read_labels
+from dfkit.project.config import NAME, PYPROJECT, Config
+from dfkit.project.reader import KEYS, LABEL_TYPES, THRESHOLDS, content, from_yaml, kept, read_labels
 from dfkit.text import SEVERITIES
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dfkit.project.config import Reader
+    from dfkit.project.reader import Reader
 
 NAMES = (".hadolint.yaml", ".hadolint.yml")
 _YES = ("1", "y", "yes", "t", "true", "on")

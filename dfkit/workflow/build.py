@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dfkit.catalog import Selection
     from dfkit.context import ContextPlan
     from dfkit.lint import Report
-    from dfkit.model.copies import ContextUse, Triggers
+    from dfkit.model.uses import ContextUse, Triggers
     from dfkit.optimize import BaseFacts, Optimized
     from dfkit.workflow.configure import Plan
 

@@ -10,7 +10,6 @@ import os
 
 from dfkit._record import replace
 from dfkit.project.config import EMPTY, Config, ConfigError, nearest
-from dfkit.project.config import read as read_config
 from dfkit.text import INFO, WARNING
 from dfkit.text.settings import Settings
 from dfkit.workflow.read import STDIN
@@ -109,7 +108,9 @@ class Planner:
 
                 self._read[path] = hadolint.read(path)
             else:
-                self._read[path] = _beside(read_config(path))
+                from dfkit.project.reader import read
+
+                self._read[path] = _beside(read(path))
         return self._read[path]
 
     def _make(self, layers: tuple[Config, ...], ignored: tuple[str, ...]) -> Plan:

@@ -15,7 +15,8 @@ from dfkit.context.suggest import suggest
 from dfkit.context.survey import survey
 from dfkit.errors import DfkitError, NoEngine, UsageError
 from dfkit.workflow.build import context_use, triggers_of
-from dfkit.workflow.read import put, read
+from dfkit.workflow.read import read
+from dfkit.workflow.write import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dfkit.context import ContextPlan, Entry, Selection
     from dfkit.context.suggest import Suggestion
     from dfkit.context.survey import Survey
-    from dfkit.model.copies import ContextUse
+    from dfkit.model.uses import ContextUse
 
 _NO_DOCKERFILE = "there is no Dockerfile"
 _EVERYTHING = "FROM scratch\nCOPY . /\n"

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from dfkit.build import BuildRequest
     from dfkit.model import Model
-    from dfkit.model.copies import Triggers
     from dfkit.model.outline import Need
     from dfkit.model.stages import Stage
+    from dfkit.model.uses import Triggers
 
 _FETCHING = ("GIT_AUTH_", "HTTP_AUTH_")
 """What the ids of secrets begin with that BuildKit asks for itself, to fetch what an ADD names.

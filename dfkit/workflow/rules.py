@@ -59,7 +59,7 @@ class Failure(Record):
 def new(name: str, folder: str) -> str:
     """Write a rule file to begin with and give its path. Raises `UsageError` for a name that is none, or a file that is there."""
     from dfkit.catalog.load import is_name
-    from dfkit.workflow.read import put
+    from dfkit.workflow.write import put
 
     if not is_name(name):
         raise UsageError(f"`{name}` cannot name a rule: use words in lower case joined by `-`, such as `telnet-in-image`")

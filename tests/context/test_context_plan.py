@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from dfkit.context import ContextError, IgnoreError, plan
-from dfkit.model.copies import ContextRead
+from dfkit.model.uses import ContextRead
 from dfkit.text import Span
 
 REWRITTEN = b"FROM scratch\nCOPY src /src\n"

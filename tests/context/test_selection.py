@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dfkit.context.glob import Glob, clean, is_glob
 from dfkit.context.selection import select
 from dfkit.context.tree import walk
-from dfkit.model.copies import ContextRead
+from dfkit.model.uses import ContextRead
 from dfkit.text import Span
 
 

@@ -9,7 +9,7 @@ from dfkit.context.selection import select
 from dfkit.context.suggest import RISKY, UNUSED, escape, suggest
 from dfkit.context.survey import survey
 from dfkit.context.tree import walk
-from dfkit.model.copies import ContextRead
+from dfkit.model.uses import ContextRead
 from dfkit.text import Span
 
 

@@ -8,7 +8,7 @@ from dfkit.context import plan
 from dfkit.context.facts import Share
 from dfkit.context.selection import select
 from dfkit.context.survey import survey
-from dfkit.model.copies import ContextRead
+from dfkit.model.uses import ContextRead
 from dfkit.text import Span
 
 

@@ -18,7 +18,7 @@ import pytest
 from dfkit.build import BuildRequest, Folders, SolveFailed, StepProgress, build
 from dfkit.context import ContextError, plan
 from dfkit.image import SavedImage, flatten, hard_links
-from dfkit.model.copies import ContextRead
+from dfkit.model.uses import ContextRead
 from dfkit.text import Span
 from dfkit.workflow.build import build_text
 

@@ -11,6 +11,7 @@ from dfkit.catalog import Catalog, Rule, Selection
 from dfkit.checks.binding import Finding, check
 from dfkit.lint import Linter, lint
 from dfkit.model import Model, Stage
+from dfkit.model.packages import Invocation
 from dfkit.shell import Command, Script
 from dfkit.syntax import parse
 from dfkit.syntax.nodes import Comment, Dockerfile, Flag, Instruction, Run, User
@@ -178,6 +179,18 @@ def test_a_check_that_fails_is_reported_once_and_hides_no_other():
     fault = found[2]
     assert fault.severity == "error"
     assert "rule `broken` failed with KeyError: 'missing' (test_engine.py:" in fault.message
+
+
+@pytest.mark.parametrize(("kind", "marked"), [(Stage, "FROM debian:12"), (Invocation, "apt-get install curl")])
+def test_a_check_that_fails_on_what_has_no_place_of_its_own_is_reported_too(kind, marked):
+    @check(kind)
+    def broken(node, at):
+        raise KeyError("missing")
+
+    text = "FROM debian:12\nRUN apt-get install curl\n"
+    (fault,) = run(rule("broken", broken), text=text)
+    assert fault.rule == "internal-error"
+    assert text[fault.span.start : fault.span.end] == marked
 
 
 def test_a_check_that_cannot_be_called_is_reported():

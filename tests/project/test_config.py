@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dfkit.project import hadolint
-from dfkit.project.config import ConfigError, nearest, read
+from dfkit.project.config import ConfigError, nearest
+from dfkit.project.reader import read
 
 ALL = """\
 profile: security

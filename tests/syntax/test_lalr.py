@@ -10,7 +10,7 @@ from lark import Lark, Token
 from lark.exceptions import LarkError
 
 from dfkit import _data
-from dfkit.syntax import lalr, tables
+from dfkit.syntax import generate, lalr, tables
 
 SHAPES = {
     "exec": ['["a", "b"]', "[]", '[ "\\u00e4" ]', '["a",]', "[1]", '["a"', "x"],
@@ -92,7 +92,7 @@ def test_a_node_spans_all_its_tokens():
 @pytest.mark.parametrize("name", sorted(tables.STARTS))
 def test_tables_survive_their_cache(name, tmp_path, monkeypatch):
     monkeypatch.setattr(_data, "cache", lambda file: str(tmp_path / file))
-    made = tables.make(_grammar(name), tables.STARTS[name])
+    made = generate.make(_grammar(name), tables.STARTS[name])
     assert tables.load(name) == made, "made"
     assert tables.load(name) == made, "read back"
     assert len(list(tmp_path.iterdir())) == 1
