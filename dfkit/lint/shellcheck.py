@@ -11,7 +11,7 @@ import os
 from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.lint.process import Failed, Process, find, read
-from dfkit.syntax.nodes import Arg, Cmd, Entrypoint, Env, ExecForm, From, Healthcheck, Run, Shell, ShellForm
+from dfkit.syntax.nodes import Cmd, Entrypoint, Healthcheck, Run, ShellForm
 from dfkit.syntax.walk import instructions
 from dfkit.text import SEVERITIES, WARNING, Diagnostic, Source
 
@@ -62,10 +62,6 @@ _SH_IS = {
 
 _LEVELS: dict[str, Severity] = {level: level for level in SEVERITIES}
 _NAME = regex(r"(?a)[A-Za-z_]\w*")
-_PRAGMA = regex(r"\s*hadolint\s+shell\s*=\s*([^\s#]+)")
-_WINDOWS_SHELL = regex(r"(?:^|[/\\])(?:pwsh|powershell|cmd)(?:\.exe)?$")
-_SHEBANGS_READ = tuple([f"#!{path}{name}" for path in ("/bin/", "/usr/bin/env ") for name in ("sh", "bash", "ksh")])
-"""How the first line of a script may begin for hadolint to give it to ShellCheck; it goes by SHELL all the same."""
 _INTERPRETER = regex(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?)?([^\s/]+)")
 
 
@@ -96,7 +92,11 @@ class ShellCheck:
         self._ignored = _codes(settings.ignore)
         self._severities = {code: severity for name, severity in settings.severities for code in _codes((name,))}
         self._enabled = settings.shellcheck and (settings.profile in PROFILES or bool(self._selected))
-        self._inputs_of = hadolint_inputs if settings.profile == "hadolint" else inputs
+        self._inputs_of = inputs
+        if settings.profile == "hadolint":
+            from dfkit.lint.hadolint import inputs as hadolint_inputs
+
+            self._inputs_of = hadolint_inputs
         self._program: str | None = None
         self._inputs: dict[int, list[Input]] = {}
         self._known: dict[str, tuple[Comment, ...]] = {}
@@ -216,43 +216,7 @@ def inputs(model: Model) -> Iterator[Input]:
                 dialect = _dialect(each, its_shell, model.stage_of(instruction))
                 if dialect in _SHEBANGS:
                     head = [f"#!{_SHEBANGS[dialect]}", *([_BUSYBOX] if dialect == "busybox" else [])]
-                    yield _input(each.text, head, model, instruction)
-
-
-def hadolint_inputs(model: Model) -> Iterator[Input]:
-    """What hadolint 2.15 gives to ShellCheck: RUN in shell form, by a SHELL that it forgets at the next FROM, ARG or ENV.
-
-    `# hadolint shell=…` is taken for a SHELL; above the first FROM it holds for the stage. In ONBUILD none does.
-    """
-    from dfkit.checks.hadolint.scripts import script_text
-    from dfkit.shell import DEFAULT_SHELL
-
-    shell: tuple[str, ...] = DEFAULT_SHELL
-    said = _shells_in_comments(model)
-    for instruction in instructions(model.dockerfile):
-        if not (isinstance(instruction, From) and model.stages and instruction is model.stages[0].from_):
-            while said and said[0][0] < instruction.span.start:
-                shell = said.pop(0)[1]
-        match instruction:
-            case From() | Arg() | Env():
-                shell = DEFAULT_SHELL
-            case Shell(form=ExecForm(items=[_, *_]) as form):
-                shell = form.values
-            case Run(form=ShellForm()) if model.stage_of(instruction) is not None:
-                text = script_text(instruction)
-                its_shell = DEFAULT_SHELL if model.is_trigger(instruction) else shell
-                if text is None or not text.text or _WINDOWS_SHELL.search(its_shell[0]):
-                    continue
-                if not text.text.startswith("#!") or text.text.startswith(_SHEBANGS_READ):
-                    yield _input(text, [f"#!{its_shell[0]}"], model, instruction)
-
-
-def _shells_in_comments(model: Model) -> list[tuple[int, tuple[str, ...]]]:
-    """The shells that `# hadolint shell=…` names, each with its offset."""
-    named = [
-        (comment.span.start, _PRAGMA.match(comment.text)) for comment in model.dockerfile.comments if "shell" in comment.text
-    ]
-    return [(at, (match[1], "-c")) for at, match in named if match]
+                    yield script_input(each.text, head, model, instruction)
 
 
 def _scripts(model: Model, instruction: Instruction) -> tuple[Script, ...]:
@@ -290,7 +254,8 @@ def _program(script: Script, shell: tuple[str, ...]) -> str:
     return next((name for name in names if name in ("dash", "ash", "busybox")), "sh")
 
 
-def _input(script: Mapped, head: list[str], model: Model, instruction: Instruction) -> Input:
+def script_input(script: Mapped, head: list[str], model: Model, instruction: Instruction) -> Input:
+    """A script as ShellCheck gets it: below the lines of `head`, and one that sets the names of ARG and ENV that it uses."""
     text = script.text
     scope = model.scope(instruction)
     used = sorted({name for name in _NAME.findall(text) if scope.binding(name) is not None})
