@@ -38,27 +38,21 @@ class RecordType(type):
     """The class of records' classes: makes slots of the annotations."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> RecordType:
-        fields: list[str] = []
-        defaults: dict[str, Any] = {}
-        for base in bases:
-            fields += getattr(base, "_fields", ())
-            defaults |= getattr(base, "_defaults", {})
-        slots = []
-        for field, kind in namespace.get("__annotations__", {}).items():
-            if str(kind).startswith("ClassVar"):
-                continue
-            if field not in fields:
-                slots.append(field)
-            if field in namespace:
-                defaults[field] = namespace.pop(field)
-        namespace["__slots__"] = tuple(slots)
-        namespace["_fields"] = (*fields, *slots)
-        namespace["_defaults"] = defaults
+        if not bases:
+            return super().__new__(cls, name, bases, namespace | {"__slots__": ()})
+        (base,) = bases
+        fields: tuple[str, ...] = base._fields  # type: ignore[attr-defined]
+        kinds = namespace.get("__annotations__", {})
+        stated = [field for field in kinds if not str(kinds[field]).startswith("ClassVar")]
+        slots = namespace["__slots__"] = tuple([field for field in stated if field not in fields])
+        namespace["_fields"] = fields + slots
         namespace["_setters"] = ()
-        namespace["_made"] = [0]
-        if fields:
-            # Stated anew, as the base class may be given its own, made for its own fields.
-            namespace["__new__"] = object.__new__
+        defaults = {field: namespace.pop(field) for field in stated if field in namespace}
+        if defaults:
+            namespace["_defaults"] = base._defaults | defaults  # type: ignore[attr-defined]
+        if "__new__" in base.__dict__:
+            # The base class has been given its own, made for its own fields.
+            namespace["__new__"] = _empty
             namespace["__init__"] = Record.__init__
         return super().__new__(cls, name, bases, namespace)
 
@@ -66,17 +60,18 @@ class RecordType(type):
 class Record(metaclass=RecordType):
     """A class of immutable objects with the annotated fields."""
 
-    _fields: ClassVar[tuple[str, ...]]
-    _defaults: ClassVar[dict[str, Any]]
-    _setters: ClassVar[tuple[Callable[[Any, Any], None], ...]]
+    _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
+    _setters: ClassVar[tuple[Callable[[Any, Any], None], ...]] = ()
     """Those of the fields' slots, known once the first record is made."""
-    _made: ClassVar[list[int]]
+    _made: ClassVar[list[int]] = [0]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cls = type(self)
         setters = cls._setters
         if not setters:
             setters = cls._setters = tuple([getattr(cls, name).__set__ for name in cls._fields])
+            cls._made = [0]
         values = args if len(args) == len(setters) and not kwargs else _bind(cls, args, kwargs)
         for put, value in zip(setters, values, strict=True):
             put(self, value)
@@ -106,6 +101,11 @@ class Record(metaclass=RecordType):
         return type(self), self._values()
 
 
+def _empty(cls: type[T], *_args: object, **_kwargs: object) -> T:
+    """`object.__new__`, which takes no arguments where a base class has another `__new__`."""
+    return object.__new__(cls)
+
+
 def _bind(cls: type[Record], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """The values of all fields, as Python binds arguments."""
     fields = cls._fields
@@ -130,6 +130,8 @@ def _specialize(cls: type[Record]) -> None:
     It fills an object of a class with the same layout whose fields can be set, then makes it one of `cls`: that takes half the time
     of calling the setters of its slots.
     """
+    if cls.__subclasses__():
+        return  # they would inherit it
     first = next((at for at, name in enumerate(cls._fields) if name in cls._defaults), len(cls._fields))
     if any(name not in cls._defaults for name in cls._fields[first:]):
         return  # Python has no such signature: a subclass added a field without a default after one with a default

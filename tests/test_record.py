@@ -67,3 +67,24 @@ def test_inherited_fields_come_first():
 def test_replace_and_pickle():
     assert replace(Named(1, 2, "a"), y=3) == Named(1, 3, "a")
     assert pickle.loads(pickle.dumps(Named(1, 2, "a"))) == Named(1, 2, "a")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_subclass_has_its_own_fields_however_many_of_its_base_class_are_made(before):
+    class Base(Record):
+        x: int
+
+    if not before:
+        [Base(1) for _ in range(MANY)]
+
+    class More(Base):
+        y: int = 7
+
+    class Same(Base):
+        """No fields of its own."""
+
+    for kind in (Base, Same):
+        assert [kind(each) for each in range(MANY + 1)][-1].x == MANY
+    assert [More(each) for each in range(MANY + 1)][-1] == More(MANY, 7)
+    assert [type(made) for made in (Base(1), More(1), Same(1))] == [Base, More, Same]
+    assert (Same(2).x, More(2, 3).y) == (2, 3)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from dfkit._regex import regex
 from dfkit.checks.binding import Finding, Words, check
 from dfkit.checks.edits import insert_word
@@ -61,8 +59,11 @@ def lacks_flag(
         return
     command = effective(node)
     words = [word.value or word.text for word in command.arguments]
-    if beside is not None and not any(regex(beside).fullmatch(text) for text in (*words, *map(" ".join, pairwise(words)))):
-        return
+    if beside is not None:
+        from itertools import pairwise
+
+        if not any(regex(beside).fullmatch(text) for text in (*words, *map(" ".join, pairwise(words)))):
+            return
     if not any(_is_option(word, option) for word in words for option in any_of):
         edits = (insert_word(command.words[0], insert, at),) if insert is not None else ()
         yield Finding(command.words[0].span, edits=edits)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 OPTIONS = ("--norc", "--format=json1", "--severity=style", "--color=never")
 """The user's own settings stay out: findings depend on the Dockerfile alone. `json1` counts a tab as one column (ShellCheck 0.7)."""
 
+NOTHING = '{"comments":[]}'
+"""What it says of scripts in which it finds nothing."""
+
 
 class Failed(Exception):
     """ShellCheck gave no answer; `str()` says why, as the end of a sentence that begins with its path."""
@@ -63,6 +66,7 @@ class Process:
         self._output: list[bytes] = []
         self._files = _Files(texts)
         self.stdout, write = os.pipe()
+        os.set_blocking(self.stdout, False)
         self.is_open = True
         actions: list[Any] = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -106,13 +110,17 @@ class Process:
             pass  # it has ended by itself
         self._release()
 
-    def read(self) -> None:
-        """Take some of what it says, or see that it has ended; waits if there is nothing yet."""
-        data = os.read(self.stdout, 1 << 16)
+    def read(self) -> bool:
+        """Take some of what it says, or see that it has ended; False if there is nothing yet."""
+        try:
+            data = os.read(self.stdout, 1 << 16)
+        except BlockingIOError:
+            return False
         if data:
             self._output.append(data)
         else:
             self._close()
+        return True
 
     def _exit_code(self) -> int:
         """Its exit code, negative for a signal; its output has ended, so it need not be long."""
@@ -122,7 +130,7 @@ class Process:
                 return os.waitstatus_to_exitcode(status)
             if monotonic() > self._deadline:
                 raise self._too_slow()
-            sleep(0.001)
+            sleep(0.0002)
 
     def _too_slow(self) -> Failed:
         return Failed(f"took more than {self._seconds:g} seconds")
@@ -136,7 +144,8 @@ class Process:
         texts = self._files.texts
         found: dict[str, list[Comment]] = {text: [] for text in texts.values()}
         try:
-            for each in _decoded(b"".join(self._output).decode())["comments"]:
+            output = b"".join(self._output).decode()
+            for each in _decoded(output)["comments"] if output.rstrip() != NOTHING else ():
                 place = each["line"], each["column"], each["endLine"], each["endColumn"]
                 found[texts[each["file"]]].append(Comment(each["code"], each["level"], each["message"], *place))
         except (ValueError, KeyError, TypeError):
@@ -155,12 +164,15 @@ class Process:
 
 def read(processes: Iterable[Process], seconds: float = 0.0) -> bool:
     """Take what processes say, waiting so long for one that says something; whether there was one."""
-    from select import select  # a library of its own, loaded while ShellCheck is at work
+    reading = [each for each in processes if each.is_open]
+    if any([each.read() for each in reading]):
+        return True
+    if not seconds:
+        return False
+    # A library of its own: it is not loaded for a script that is checked before it is asked for.
+    from select import select
 
-    readable = {each.stdout: each for each in processes if each.is_open}
-    ready, _, _ = select(list(readable), (), (), seconds)
-    for each in ready:
-        readable[each].read()
+    ready, _, _ = select([each.stdout for each in reading], (), (), seconds)
     return bool(ready)
 
 

@@ -107,7 +107,8 @@ class ShellCheck:
     def is_busy(self) -> bool:
         """Whether enough processes are at work that something else should be done before more is submitted."""
         processes = [process for process, _ in self._running]
-        read(processes)
+        if len(processes) > PROCESSES:
+            read(processes)
         return len([process for process in processes if process.is_open]) > PROCESSES
 
     def submit(self, model: Model) -> None:

@@ -6,8 +6,6 @@ frontend/dockerfile/parser/parser.go, and never stops at an error.
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.syntax.nodes import Comment, Directive, Heredoc
@@ -118,10 +116,10 @@ class _Scanner:
             for start, line in zip(source.line_starts, lines, strict=False):
                 if len(line) > LINE_LIMIT // 4 and len(line.encode("utf-8", "surrogateescape")) > LINE_LIMIT:
                     self.long.append(Span(start, start + len(line)))
-        marked = self.text.startswith("\ufeff")
-        if marked:
+        starts = source.line_starts
+        if self.text.startswith("\ufeff"):
             lines[0] = lines[0][1:]
-        starts = [start + number for number, start in enumerate(accumulate(map(len, lines), initial=int(marked)))]
+            starts = [1, *starts[1:]]
         if "\r" in self.text:
             lines = [line.rstrip("\r") for line in lines]
         return zip(starts, lines, strict=False)

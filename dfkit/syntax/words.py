@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-
 from dfkit._record import Record
 from dfkit.syntax import lalr
 from dfkit.syntax.nodes import Word
@@ -54,7 +52,9 @@ def expand(text: str, lookup: Lookup, escape: str = "\\") -> str:
     firsts: list[int] = []
     left = LONGEST_REPLACED
     for kind, start, end, first in _parse(text, escape):
-        count = bisect_left(firsts, first)
+        count = len(firsts)
+        while count and firsts[count - 1] >= first:
+            count -= 1
         below = values[count:]
         del values[count:], firsts[count:]
         firsts.append(first)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate
-
 from dfkit._record import Record
 
 
@@ -62,14 +59,15 @@ class Source:
     def line_starts(self) -> list[int]:
         """The offset of each line's first character; lines end with a line feed only, as BuildKit counts them."""
         if self._lines is None:
-            *lines, _ = self.text.split("\n")
-            self._lines = list(accumulate([len(line) + 1 for line in lines], initial=0))
+            at, self._lines = 0, [0]
+            while at := self.text.find("\n", at) + 1:
+                self._lines.append(at)
         return self._lines
 
     def position(self, offset: int) -> Position:
         """The line and column of an offset."""
         starts = self.line_starts
-        line = bisect_right(starts, offset)
+        line = _last(starts, offset) + 1
         return Position(line, offset - starts[line - 1] + 1)
 
     def line(self, number: int) -> Span:
@@ -137,7 +135,7 @@ class Mapped:
     def _piece(self, at: int) -> int:
         if self._starts is None:
             self._starts = [start for start, _ in self.pieces]
-        return bisect_right(self._starts, at) - 1
+        return _last(self._starts, at)
 
     def __len__(self) -> int:
         return len(self.text)
@@ -151,3 +149,16 @@ class Mapped:
 
     def __repr__(self) -> str:
         return f"Mapped({self.text!r})"
+
+
+def _last(starts: list[int], at: int) -> int:
+    """The index of the last of some ascending numbers, the first at most `at`, that is at most `at`."""
+    # What bisect_right(starts, at) - 1 gives; to import that takes as long as thousands of these.
+    low, high = 0, len(starts)
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if starts[middle] <= at:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import sys
 
 from dfkit import _data
 
@@ -36,7 +35,7 @@ def _load(name: str) -> dict[str, Any]:
             return marshal.loads(file.read())  # type: ignore[no-any-return]
     with open(os.path.join(HERE, f"{name}.yaml"), "rb") as file:
         text = file.read()
-    path = _data.cache(f"facts-{name}-{digest(text)}")
+    path = _data.cache(f"facts-{name}-{_data.digest(text.decode())}")
     try:
         with open(path, "rb") as file:
             return marshal.loads(file.read())  # type: ignore[no-any-return]
@@ -44,14 +43,6 @@ def _load(name: str) -> dict[str, Any]:
         made = compile_table(text)
         _data.write(path, marshal.dumps(made))
         return made
-
-
-def digest(text: bytes) -> str:
-    """A short name for a text's content, for this interpreter's marshal format."""
-    # The C module: hashlib imports OpenSSL, which takes longer than all else here.
-    from _sha256 import sha256  # type: ignore[import-not-found]
-
-    return str(sha256(sys.implementation.cache_tag.encode() + text).hexdigest()[:16])
 
 
 def compile_table(text: bytes) -> dict[str, Any]:
