@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     import re
 
     from dfkit.shell.mask import Masked
+    from dfkit.shell.nest import Block
 
-_PARAMETER = regex(r"\$\{[A-Za-z_]\w*(?::?[-+=?][\w./:@,~+-]*|\#\#?[\w./*]*|%%?[\w./*]*)?\}")
+    Member = tuple[str, int, int] | tuple[str, int, int, Block]
+    """A joint or `!` `(text, start, end)`, a command `("", start, end)`, or a compound command, as they stand."""
+
+_PARAMETER = regex(r"\$\{[A-Za-z_]\w*(?::?[-+=?][\w./:@,~+-]*|(?:\#\#?|%%?)[\w./:@*\[\]-]*|\[@\])?\}")
 _SUBSTITUTION = regex(r"\$\(([^()<][^()]*)\)")
 _NESTING = regex(
-    r"[{}\r\v\f]|\$(?:[\[\\\s]|\Z)|\\\Z|(?:\A|(?<=[\s;&|(]))(?:\[\[|if|for|while|until|case|select|function|time|coproc)(?![^\s;&|)])"
+    r"[\r\v\f]|\$(?:[{\[\\\s]|\Z)|\\\Z|(?:\A|(?<=[\s;&|(]))(?:[{}]|\[\[|if|for|while|until|case|select|function|time|coproc)(?![^\s;&|)])"
 )
 _TOKEN = regex(r"\\\n|&&|\|\||\|&|[;|\n]|&>>?|[<>]&|>\||&")
 _NO_SEPARATORS = ("\\\n", "&>", "&>>", ">&", "<&", ">|")
@@ -33,18 +37,18 @@ DEPTH = 20
 class Chain(Record):
     """Commands joined by `&&`, `||`, `|` and `|&`."""
 
-    parts: tuple[tuple[str, int, int], ...]
-    """Each joint `(text, start, end)`, and each command as `("", start, end)`, as they stand."""
+    parts: tuple[Member, ...]
     separator: str
     """What ends it: `;`, `&`, a line end, or nothing at the end of the script."""
     at: int
     """The offset of the separator."""
 
 
-class Flat(Record):
-    """What a script without nesting consists of; offsets count from its start.
+class Outline(Record):
+    """Where the commands of a script are; offsets count from its start.
 
-    `ends` has the end of each `${…}` and `$(…)` by its start, `substitutions` what is in a `$(…)`, likewise by its start.
+    `ends` has the end of each `${…}`, `$(…)` and the like by its start, `substitutions` the commands in a `$(…)` or `<(…)`,
+    likewise.
     """
 
     chains: tuple[Chain, ...]
@@ -52,7 +56,7 @@ class Flat(Record):
     substitutions: dict[int, tuple[Chain, ...]]
 
 
-def flat(masked: Masked) -> Flat | None:
+def flat(masked: Masked) -> Outline | None:
     """The commands of a script, or None if other constructs nest them, or it is none that a shell can read."""
     text, ends, substitutions = masked.text, {}, {}
     if "${" in text:
@@ -73,7 +77,7 @@ def flat(masked: Masked) -> Flat | None:
             break
         text = _SUBSTITUTION.sub(_filled, text)
     chains = _chains(text, 0, len(text)) if "(" not in text and ")" not in text else None
-    return Flat(chains, ends, substitutions) if chains is not None else None
+    return Outline(chains, ends, substitutions) if chains is not None else None
 
 
 def _filled(match: re.Match[str]) -> str:

@@ -24,7 +24,7 @@ _ESCAPED = regex(r"\\(.)")
 _UNQUOTE = regex(r"""(?s)\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
 _CASE = regex(r"(?<![^\s;&|()`])(?:case|esac)(?![^\s;&|()`])")
 _BACKQUOTES = regex(r"(?s)`(?:[^`\\]|\\.)*`")
-_BEFORE_COMMENT = " \t\n;&|()<>"
+_BEFORE_WORD = " \t\n;&|()<>"
 _BEFORE_COMMAND = regex(r"(?:\A|[;&|(`]|(?<!\\)\n|(?<![\w.-])(?:if|then|elif|else|while|until|do|time|\{))(?:[ \t]|\\\n)*\Z")
 
 
@@ -81,6 +81,9 @@ class _Masker:
         self.pending: list[tuple[int, int, int, int]] = []
         self.negations: list[int] = []
         self.substitutions: dict[int, int] = {}
+        self.expansions: set[int] = set()
+        """Which of `inside`, by their index, are part of a word."""
+        self.word_end = -1
         self.case_end = -1
         self.document = False
 
@@ -118,13 +121,14 @@ class _Masker:
             self.case_end = at + 1
         if inside == char and char in '")}':
             self.inside.pop()
-            return at + 1
+            return self.closed(at + 1)
         if inside == "))" and text.startswith("))", at):
             self.inside.pop()
-            return at + 2
+            return self.closed(at + 2)
         if char == "$":
             for opening, closing in (("$((", "))"), ("$(", ")"), ("${", "}")):
                 if text.startswith(opening, at):
+                    self.expansions.add(len(self.inside))
                     self.inside.append(closing)
                     return at + len(opening)
             if text.startswith("$'", at) and not self.in_double_quotes():
@@ -142,17 +146,24 @@ class _Masker:
         if char == "'":
             return at + 1 if self.in_double_quotes() else self.single_quote(at)
         if char == "(":
+            self.expansions.discard(len(self.inside))
             self.inside.append("))" if text.startswith("((", at) and self.arithmetic(at) else ")")
             return at + (2 if self.inside[-1] == "))" else 1)
         if char == "!" and inside != "}":
             return self.negation(at)
-        if char == "#" and (at == 0 or text[at - 1] in _BEFORE_COMMENT) and inside != "}":
+        if char == "#" and at != self.word_end and (at == 0 or text[at - 1] in _BEFORE_WORD) and inside != "}":
             return self.comment(at)
         if char == "\n" and self.pending:
             return self.bodies(at + 1)
         if char == "<" and inside != "}":
             return self.less(at)
         return at + 1
+
+    def closed(self, at: int) -> int:
+        """Note that a word goes on at an offset, if an expansion ends there."""
+        if len(self.inside) in self.expansions:
+            self.word_end = at
+        return at
 
     def case_words(self, at: int, end: int) -> None:
         """Note `case` and `esac` as commands: between them a `)` may end a pattern."""
@@ -167,7 +178,7 @@ class _Masker:
         """Whether a command may start at an offset."""
         start = max(0, at - 400)
         before = ("x" if start else "") + "".join(self.out[start:at])
-        follows_pattern = self.case_end >= 0 and not "".join(self.out[self.case_end : at]).strip(" \t\n")
+        follows_pattern = self.case_end >= start and not "".join(self.out[self.case_end : at]).strip(" \t\n")
         return (follows_pattern or _BEFORE_COMMAND.search(before) is not None) and before.rfind("[[ ") <= before.rfind(" ]]")
 
     def in_double_quotes(self) -> bool:
@@ -186,7 +197,7 @@ class _Masker:
     def negation(self, at: int) -> int:
         """Take out a `!` at a command's place; elsewhere it is a word or part of one."""
         text = self.text
-        if text[at + 1 : at + 2] not in (" ", "\t", "\n", "\\", "("):
+        if text[at + 1 : at + 2] not in (" ", "\t", "\n", "\\", "(") or (at and text[at - 1] not in _BEFORE_WORD):
             return at + 1
         if self.at_command(at):
             self.negations.append(at)
@@ -231,6 +242,7 @@ class _Masker:
             self.fill(at + 1, at + 3, " ")
             return at + 3
         if text.startswith("<(", at):
+            self.expansions.add(len(self.inside))
             self.inside.append(")")
             return at + 2
         if not text.startswith("<<", at):

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dfkit.shell.flat import flat
-from dfkit.shell.mask import Unreadable, mask
-from dfkit.text import Mapped
-
-MODULE = import_module("dfkit.shell.parse")
+from dfkit.shell.mask import mask
+from tests.shell.both import assert_same, read
 
 PIECES = [
-    "a", "echo", "-x", "A=b", "'q u'", '"d $x"', "$x", "${x}", "${x:-y}", "${x#/*}", "\\;", "#c", "2>&1", ">f", "< f", ">|f", "&>f",
-    ">>f", "<<<w", "*.c", "{a,b}", "{}", "[ -f x ]", "[[ a ]]", "if", "then", "fi", "time", "!", "$(d)", "`d`", "(", ")", "{", "}",
-    "&&", "||", "|", "|&", ";", ";;", "&", "\n", "\\\n", " ", "\t", "export", "é", "~", "=", "a[1]=b", "$", "\\", "esac", "case", "$(", "$(a", "$((", "))", "$(<f)", '"$(b "c")"', "x$(a; b)y",
+    "a", "echo", "-x", "A=b", "'q u'", '"d $x"', "$x", "${x}", "${x:-y}", "${x#/*}", "${x%%[a-z]*}", "\\;", "#c\n", "2>&1", ">f",
+    "< f", ">|f", "&>f", ">>f", "<<<w", "*.c", "{a,b}", "{}", "[ -f x ]", "[[ a ]]", "if", "then", "fi", "time", "!", "$(d)", "`d`",
+    "(", ")", "{", "}", "&&", "||", "|", "|&", ";", ";;", "&", "\n", "\\\n", " ", "\t", "export", "é", "~", "=", "a[1]=b", "$", "\\",
+    "esac", "case", "$(", "$(a", "$((", "))", "$(<f)", '"$(b "c")"', "x$(a; b)y",
 ]  # fmt: skip
-
-
-def both(text, monkeypatch):
-    """The script read as it is read, and read by tree-sitter's tree alone; the memo is not asked."""
-    mapped = Mapped(text, ((0, 0),))
-    without = MODULE._parse(mapped, "bash", (), 0)
-    with monkeypatch.context() as patch:
-        patch.setattr(MODULE, "flat", lambda _masked: None)
-        return without, MODULE._parse(mapped, "bash", (), 0)
 
 
 @pytest.mark.parametrize(
@@ -37,22 +25,24 @@ def both(text, monkeypatch):
         "a; b & c\n\nd # e\nf",
         'A=1 B="$x" c > "/d" 2>&1 || e | f |& g',
         "a && \\\n  b \\\n  && # c\n  d",
-        "echo ${x} ${y:-1.2} ${z%%.*} ${z##*/}",
+        "echo ${x} ${y:-1.2} ${z%%.*} ${z##*/} ${z%%[a-z]*} ${z##*-} ${z[@]}",
+        "find . -exec rm {} + && tar --exclude={a,b} -x a{b}c",
         "cat <<E > f\n  a; b | c\nE\ng",
         "a `b; c` '; d' \"; e\"",
         "[ -f a ] && b",
         'a $(b) "$(c "$(d | e)" && f; g)" x$(h)y',
+        "a $(b)#c",
         "A=$(\n  a\n  b\n) c `d`",
         "export A=b; unset C; declare -x D",
         "",
         "# only a comment\n",
     ],
 )
-def test_what_has_no_nesting_needs_no_tree(text, monkeypatch):
+def test_what_has_no_nesting_needs_no_tree(text):
     assert flat(mask(text)) is not None
-    without, with_ = both(text, monkeypatch)
-    assert without == with_
-    assert not without.opaque
+    found = read(text)
+    assert found == read(text, way="tree")
+    assert not found.opaque
 
 
 @pytest.mark.parametrize(
@@ -65,6 +55,7 @@ def test_what_has_no_nesting_needs_no_tree(text, monkeypatch):
         "a <(b)",
         "if a; then b; fi",
         "(a)",
+        "{ a; }",
         "a &&",
         "&& a",
         "a | ; b",
@@ -74,22 +65,10 @@ def test_what_has_no_nesting_needs_no_tree(text, monkeypatch):
         "[[ a ]]",
     ],
 )
-def test_what_has_or_cannot_be_read_is_left_to_tree_sitter(text):
+def test_what_nests_commands_or_cannot_be_read_is_left_to_others(text):
     assert flat(mask(text)) is None
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.sampled_from([" ", ""]))
 def test_any_text_gives_the_same_script_both_ways(pieces, between):
-    text = between.join(pieces)
-    with pytest.MonkeyPatch.context() as patch:
-        without, with_ = both(text, patch)
-    if flat_or_none(text) is not None and with_.opaque:
-        return  # tree-sitter-bash does not read everything that a shell does
-    assert without == with_
-
-
-def flat_or_none(text):
-    try:
-        return flat(mask(text))
-    except Unreadable:
-        return None
+    assert_same(between.join(pieces))

@@ -20,7 +20,7 @@ def test_the_room_is_imported_without_tree_sitter() -> None:
 
 
 def test_reading_a_script_imports_the_extension_alone() -> None:
-    code = "from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('(a; b)', ((0, 0),))).opaque"
+    code = "from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('((a))', ((0, 0),))).opaque"
     found = modules(f"{paths()}; {code}")
     assert "tree_sitter._binding" in found
     assert not found & {"typing", "importlib.resources", "dataclasses"}
@@ -29,3 +29,14 @@ def test_reading_a_script_imports_the_extension_alone() -> None:
 def test_a_script_without_nesting_needs_none() -> None:
     code = "from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('a && b', ((0, 0),))).opaque"
     assert not modules(f"{paths()}; {code}") & {"tree_sitter", "tree_sitter._binding"}
+
+
+def test_a_script_with_nesting_needs_none_either() -> None:
+    text = "if (a); then for b in $((c)); do d; done; fi"
+    code = f"from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('{text}', ((0, 0),))).opaque"
+    assert not modules(f"{paths()}; {code}") & {"tree_sitter", "tree_sitter._binding", "dfkit.shell.branches"}
+
+
+def test_what_reads_nesting_is_imported_for_scripts_that_have_it() -> None:
+    code = "from dfkit.text import Mapped; from dfkit.shell import parse; assert not parse(Mapped('a && b', ((0, 0),))).opaque"
+    assert not modules(f"{paths()}; {code}") & {"dfkit.shell.nest", "dfkit.shell.compound", "dfkit.shell.branches"}
