@@ -1,6 +1,6 @@
 """What a RUN, CMD, ENTRYPOINT or HEALTHCHECK hands to a shell: scripts as typed nodes with their places in the Dockerfile.
 
-tree-sitter is imported when the first script is read, not before.
+tree-sitter is imported for the first script that `flat` and `nest` do not read, not before.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ _PARAMETER = regex(r"\$\{(?:#(?!\})|!)?(?:\w++|[@*#?$!-])(?:\[(?:\w++|[@*]|\$\w+
 _ARGUMENT = regex(r"""[^{}$"'`\\()<>\n]++""")
 _ARITHMETIC = regex(r"[\w \t+*/%<>=!?:,^~|&-]++")
 
-_CONTINUED = (" ", "\t", "\n", ";", "&", "|", "(", ")", "\\", "")
-"""What may follow a reserved word."""
+_DELIMITERS = (" ", "\t", "\n", ";", "&", "|", "(", ")", "")
+"""What may follow a word, of which this reader is certain."""
 _OPENING = ("if", "for", "while", "until", "case", "{")
 _CLOSING = ("then", "elif", "else", "fi", "do", "done", "esac", "}")
 _OTHERS = ("function", "select", "time", "coproc", "[[", "]]", "!", "in")
@@ -94,24 +94,21 @@ class _Uncertain(Exception):
 
 def nest(masked: Masked) -> Outline | None:
     """The commands of a script, or None if it has what is not read here."""
-    reader = _Nest(masked)
-    if len(reader.negations) < len(masked.negations):
-        return None  # `! ! a`, which bash alone reads
     try:
-        chains, _, _ = reader.list(0, ("",))
+        reader = _Nest(masked)
+        chains, _, _ = reader.commands(0, ("",))
+        return reader.outline(chains)
     except _Uncertain:
         return None
-    return None if reader.negations else Outline(chains, reader.ends, reader.substitutions)
 
 
 def nest_document(masked: Masked, start: int) -> Outline | None:
-    """The expansions of a quoted text that goes from an offset to the quote at the text's end."""
-    reader = _Nest(masked)
+    """The expansions of a quoted text from an offset to the quote at the text's end, or None as for a script."""
     try:
-        end = reader.quoted(start)
+        reader = _Nest(masked)
+        return reader.outline(()) if reader.quoted(start) == len(masked.text) else None
     except _Uncertain:
         return None
-    return Outline((), reader.ends, reader.substitutions) if end == len(masked.text) and not reader.negations else None
 
 
 class _Nest:
@@ -125,6 +122,14 @@ class _Nest:
         self.depth = 0
         self.negations = {self.space(at + 1): at for at in masked.negations}
         """The offsets of `!` by those of what they negate."""
+        if len(self.negations) < len(masked.negations):
+            raise _Uncertain  # `! ! a`, which bash alone reads
+
+    def outline(self, chains: tuple[Chain, ...]) -> Outline:
+        """What was found, if each `!` is before a command."""
+        if self.negations:
+            raise _Uncertain
+        return Outline(chains, self.ends, self.substitutions)
 
     def space(self, at: int) -> int:
         match = _SPACE.match(self.text, at)
@@ -136,7 +141,7 @@ class _Nest:
 
     # --- lists and pipelines
 
-    def list(self, at: int, closing: tuple[str, ...]) -> Closed:
+    def commands(self, at: int, closing: tuple[str, ...]) -> Closed:
         """The commands up to one of some reserved words or operators, or `""`: the text's end."""
         if self.depth == DEPTH:
             raise _Uncertain
@@ -145,10 +150,11 @@ class _Nest:
         parts: list[Member] = []
         while True:
             at = self.blank(at)
-            part, closer, stop = self.command(at, closing)
-            if part is None:
+            part = self.command(at, closing)
+            if isinstance(part, str):
                 if parts:
                     raise _Uncertain
+                closer = part
                 break
             if at in self.negations:
                 if parts and parts[-1][0] in ("|", "|&"):
@@ -156,7 +162,7 @@ class _Nest:
                 bang = self.negations.pop(at)
                 parts.append(("!", bang, bang + 1))
             parts.append(part)
-            at = self.space(stop)
+            at = self.space(part[2])
             match = _OPERATOR.match(self.text, at)
             operator = match[0] if match else ""
             if operator in ("&&", "||", "|", "|&"):
@@ -176,40 +182,41 @@ class _Nest:
         self.depth -= 1
         return tuple(chains), closer, at
 
-    def command(self, at: int, closing: tuple[str, ...]) -> tuple[Member | None, str, int]:
-        """The command at an offset and where it ends; no command and what is there instead, if it is one of `closing`."""
+    def command(self, at: int, closing: tuple[str, ...]) -> Member | str:
+        """The command at an offset, or which of `closing` is there."""
         text = self.text
         match = _WORD.match(text, at)
         if match is None:
             if text.startswith("(", at) and not text.startswith("((", at):
-                block = self.block("(", at, at + 1)
-                return ("", at, block.end, block), "", block.end
-            for closer in ("", ")", ";;"):
-                if closer in closing and (text.startswith(closer, at) if closer else at == len(text)):
-                    return None, closer, at
-            stop = self.simple(at)
-            return ("", at, stop), "", stop
+                return self.member(self.block("(", at, at + 1))
+            for closer in (")", ";;"):
+                if closer in closing and text.startswith(closer, at):
+                    return closer
+            if at == len(text) and "" in closing:
+                return ""
+            return "", at, self.simple(at)
         word, stop = match[0], match.end()
         if word in _RESERVED:
-            if text[stop : stop + 1] not in _CONTINUED:
+            if text[stop : stop + 1] not in _DELIMITERS:
                 raise _Uncertain
             if word in closing:
-                return None, word, at
-            if word == "[[" or word == "time":
-                stop = self.redirects(self.test(stop)) if word == "[[" else self.simple(self.timed(stop))
-                return ("", at, stop), "", stop
-            if word not in _OPENING:
-                raise _Uncertain
-            block = self.block(word, at, stop)
-            return ("", at, block.end, block), "", block.end
+                return word
+            if word in _OPENING:
+                return self.member(self.block(word, at, stop))
+            if word == "[[":
+                return "", at, self.redirects(self.test(stop))
+            if word == "time":
+                return "", at, self.simple(self.timed(stop))
+            raise _Uncertain
         if "\\" in word or ("[" in word and word != "[" and "]" not in word):
-            raise _Uncertain  # bash reads on to the `]` of a subscript
+            raise _Uncertain  # perhaps a reserved word; or a subscript, for which bash reads on to its `]`
         after = self.space(stop)
         if text.startswith("(", after) and text[stop - 1] != "=":
-            block = self.function(at, stop, after)
-            return ("", at, block.end, block), "", block.end
-        stop = self.simple(at)
-        return ("", at, stop), "", stop
+            return self.member(self.function(at, stop, after))
+        return "", at, self.simple(at)
+
+    def member(self, block: Block) -> Member:
+        return "", block.start, block.end, block
 
     # --- simple commands
 
@@ -241,7 +248,7 @@ class _Nest:
     def timed(self, at: int) -> int:
         """The start of the simple command after `time`."""
         match = _WORD.match(self.text, self.space(at))
-        if match is None or match[0] in _RESERVED or match[0][0] == "-":
+        if match is None or match[0] in _RESERVED or match[0][0] == "-" or "\\" in match[0]:
             raise _Uncertain
         return match.start()
 
@@ -305,7 +312,7 @@ class _Nest:
             if self.text.startswith("[", after) and "]=" not in self.text[after:at]:
                 raise _Uncertain
         at = self.ends[start] = after + 1
-        if at in self.comments or self.text[at : at + 1] not in (" ", "\t", "\n", ";", "&", "|", ")", ""):
+        if at in self.comments or self.text[at : at + 1] not in _DELIMITERS:
             raise _Uncertain
         return at
 
@@ -339,7 +346,7 @@ class _Nest:
         elif text.startswith("$((", at):
             stop = self.arithmetic(at)
         elif text.startswith("(", at + 1) and not text.startswith("((", at + 1):
-            chains, _, stop = self.list(at + 2, (")",))
+            chains, _, stop = self.commands(at + 2, (")",))
             if not chains:
                 raise _Uncertain
             stop += 1
@@ -403,7 +410,7 @@ class _Nest:
         while word in _CLAUSES:
             role, closing = _CLAUSES[word]
             begin = at
-            chains, word, at = self.list(begin, closing)
+            chains, word, at = self.commands(begin, closing)
             if not chains:
                 raise _Uncertain
             branches.append(Branch(role, begin, chains))
@@ -429,7 +436,7 @@ class _Nest:
         at = self.blank(at)
         if not self.keyword(("do",), at):
             raise _Uncertain
-        chains, _, stop = self.list(at + 2, ("done",))
+        chains, _, stop = self.commands(at + 2, ("done",))
         if not chains:
             raise _Uncertain
         stop += 4
@@ -451,7 +458,7 @@ class _Nest:
                 at = self.space(self.word(self.space(at + 1)))
             if not text.startswith(")", at):
                 raise _Uncertain
-            chains, closer, stop = self.list(at + 1, (";;", "esac"))
+            chains, closer, stop = self.commands(at + 1, (";;", "esac"))
             branches.append(Branch("body", at + 1, chains, (patterns, at)))
             at = self.blank(stop + 2) if closer == ";;" else stop
         return Block("case", start, at + 4, self.redirects(at + 4), tuple(branches), words)
@@ -462,8 +469,7 @@ class _Nest:
         if name is None or not self.text.startswith(")", at):
             raise _Uncertain
         at = self.blank(at + 1)
-        part, _, _ = self.command(at, ())
-        inner = part[-1] if part is not None else None
+        inner = self.command(at, ())[-1]
         if not isinstance(inner, Block) or inner.end != inner.stop or inner.kind == "function":
             raise _Uncertain
         return Block("function", start, inner.end, inner.end, (), None, name[0], inner)
@@ -471,4 +477,4 @@ class _Nest:
     def keyword(self, words: tuple[str, ...], at: int) -> bool:
         """Whether one of some reserved words stands at an offset."""
         match = _WORD.match(self.text, at)
-        return match is not None and match[0] in words and self.text[match.end() : match.end() + 1] in _CONTINUED
+        return match is not None and match[0] in words and self.text[match.end() : match.end() + 1] in _DELIMITERS

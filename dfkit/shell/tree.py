@@ -1,4 +1,4 @@
-"""tree-sitter-bash, loaded when the first script is read."""
+"""tree-sitter-bash, loaded for the first script that needs it."""
 
 from __future__ import annotations
 
