@@ -228,8 +228,7 @@ class _Nest:
                 break
             at = match.end()
             if self.text.startswith("(", at):
-                if FILLER * 2 in match[0]:
-                    raise _Uncertain  # perhaps an escape, and no name
+                self.name(match.start())
                 at = self.space(self.array(at))
             else:
                 at = self.space(self.word(at, empty=True))
@@ -420,10 +419,8 @@ class _Nest:
 
     def loop(self, start: int, at: int) -> Block:
         text = self.text
-        name = _NAME.match(text, self.space(at))
-        if name is None:
-            raise _Uncertain
-        at = self.space(name.end())
+        name, at = self.name(self.space(at))
+        at = self.space(at)
         words = None
         if self.keyword(("in",), at):
             first = at = at + 2
@@ -440,7 +437,7 @@ class _Nest:
         if not chains:
             raise _Uncertain
         stop += 4
-        return Block("for", start, stop, self.redirects(stop), (Branch("body", at + 2, chains),), words, name[0])
+        return Block("for", start, stop, self.redirects(stop), (Branch("body", at + 2, chains),), words, name)
 
     def case(self, start: int, at: int) -> Block:
         text = self.text
@@ -464,15 +461,22 @@ class _Nest:
         return Block("case", start, at + 4, self.redirects(at + 4), tuple(branches), words)
 
     def function(self, start: int, stop: int, at: int) -> Block:
-        name = _NAME.fullmatch(self.text, start, stop)
+        name, after = self.name(start)
         at = self.space(at + 1)
-        if name is None or not self.text.startswith(")", at):
+        if after != stop or not self.text.startswith(")", at):
             raise _Uncertain
         at = self.blank(at + 1)
         inner = self.command(at, ())[-1]
         if not isinstance(inner, Block) or inner.end != inner.stop or inner.kind == "function":
             raise _Uncertain
-        return Block("function", start, inner.end, inner.end, (), None, name[0], inner)
+        return Block("function", start, inner.end, inner.end, (), None, name, inner)
+
+    def name(self, at: int) -> tuple[str, int]:
+        """The name at an offset, and where it ends."""
+        match = _NAME.match(self.text, at)
+        if match is None or FILLER * 2 in match[0]:
+            raise _Uncertain  # what was escaped or in backquotes looks like a name here
+        return match[0], match.end()
 
     def keyword(self, words: tuple[str, ...], at: int) -> bool:
         """Whether one of some reserved words stands at an offset."""
