@@ -35,10 +35,10 @@ def redirects_after(reader: Reader, stop: int, end: int) -> tuple[tuple[Redirect
     at = reader.words.space(stop, end)
     last = stop
     while at < end:
-        token = reader.words.token(at, end)
-        if token.word is not None:
+        begin, after, word = reader.words.token(at, end)
+        if word is not None:
             raise Unreadable(f"a word after a compound command at {at}")
-        redirect, last = reader.redirect(token.start, token.end, end)
+        redirect, last = reader.redirect(begin, after, end)
         redirects.append(redirect)
         at = reader.words.space(last, end)
     return tuple(redirects), last
@@ -54,19 +54,19 @@ def body(reader: Reader, role: BodyRole, statements: tuple[Statement, ...], star
 def plain_words(reader: Reader, start: int, end: int) -> tuple[Word, ...]:
     """The words of a range, which has no operators."""
     words = []
-    for token in reader.words.tokens(start, end):
-        if token.word is None:
-            raise Unreadable(f"an operator at {token.start}")
-        words.append(token.word)
+    for at, _, word in reader.words.tokens(start, end):
+        if word is None:
+            raise Unreadable(f"an operator at {at}")
+        words.append(word)
     return tuple(words)
 
 
 def patterns(reader: Reader, start: int, end: int) -> tuple[Word, ...]:
     """The patterns of a case's item, up to its `)`."""
     words = []
-    for token in reader.words.tokens(start, end):
-        if token.word is not None:
-            words.append(token.word)
-        elif reader.text[token.start : token.end] not in ("|", "("):
-            raise Unreadable(f"an operator at {token.start}")
+    for at, stop, word in reader.words.tokens(start, end):
+        if word is not None:
+            words.append(word)
+        elif reader.text[at:stop] not in ("|", "("):
+            raise Unreadable(f"an operator at {at}")
     return tuple(words)

@@ -208,15 +208,14 @@ class Reader(Expansions):
                 assignment, at = self.assignment(match, end)
                 assignments.append(assignment)
             else:
-                token = words.token(at, end)
-                at = token.end
-                if token.word is not None:
-                    found.append((token.start, token.end, token.word))
-                    test = test and token.word.text != "]]"
+                begin, at, word = words.token(at, end)
+                if word is not None:
+                    found.append((begin, at, word))
+                    test = test and word.text != "]]"
                 elif test:
-                    found.append((token.start, token.end, self.operator_word(token.start, token.end)))
+                    found.append((begin, at, self.operator_word(begin, at)))
                 else:
-                    redirect, at = self.redirect(token.start, token.end, end)
+                    redirect, at = self.redirect(begin, at, end)
                     redirects.append(redirect)
             last = at
             at = words.blank(at, end) if test else words.space(at, end)
@@ -240,7 +239,7 @@ class Reader(Expansions):
             stop = self.end(at)
             if stop is None:
                 raise Unreadable(f"an array at {at}")
-            items = tuple([token.word for token in self.words.tokens(at + 1, stop - 1) if token.word is not None])
+            items = tuple([word for _, _, word in self.words.tokens(at + 1, stop - 1) if word is not None])
             return Assignment(self.mapped.span(start, stop), name, operator, None, items, subscript), stop
         parts, _, stop = self.words.parts(at, end, "word")
         word = self.words.make(at, stop, parts)

@@ -6,7 +6,6 @@ What tree-sitter knows better, where an expansion such as `$(…)` ends, it is a
 
 from __future__ import annotations
 
-from dfkit._record import Record
 from dfkit._regex import regex
 from dfkit.shell.mapping import compose
 from dfkit.shell.mask import Unreadable
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     from dfkit.shell.nodes import Part, Script
 
+    Token = tuple[int, int, Word | None]
+    """Where a word or operator starts and ends in the script's text, and the word."""
     Mode = OneOf["word", "quoted", "document", "argument"]
     """A word ends at a blank or operator, a quoted text at its quote; a here-document and an argument of `${…}` go to the end."""
 
@@ -47,14 +48,6 @@ _RUNS = {
 }
 _ANSI = regex(r"(?s)\\(?:([abeEfnrtv\\'\"?])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|c(.))")
 _ANSI_NAMES = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
-
-
-class Token(Record):
-    """A word, or an operator (no word); offsets into the script's text."""
-
-    start: int
-    end: int
-    word: Word | None
 
 
 class Expansions:
@@ -84,16 +77,16 @@ class Words:
         while at < end:
             token = self.token(at, end)
             yield token
-            at = self.blank(token.end, end)
+            at = self.blank(token[1], end)
 
     def token(self, at: int, end: int) -> Token:
         """The word or operator that starts at an offset."""
         if self.text[at] in "&|;<>(){0123456789":
             match = _REDIRECT.match(self.text, at, end) or _OPERATOR.match(self.text, at, end)
             if match is not None:
-                return Token(at, match.end(), None)
+                return at, match.end(), None
         word, stop = self.word(at, end)
-        return Token(at, stop, word)
+        return at, stop, word
 
     def blank(self, at: int, end: int) -> int:
         """The offset after blanks, line ends and continuations."""
@@ -263,8 +256,8 @@ class Words:
         if stop is None or stop > end:
             raise Unreadable(f"a parenthesis at {at}")
         parts.append(Pattern(self.mapped.span(at, at + 1), "(", "quote"))
-        for token in self.tokens(at + 1, stop - 1):
-            parts += token.word.parts if token.word else ()
+        for _, _, word in self.tokens(at + 1, stop - 1):
+            parts += word.parts if word is not None else ()
         return stop
 
     def expansion(self, at: int, end: int, quoted: bool) -> tuple[Part, int]:

@@ -107,7 +107,7 @@ def test_what_a_shell_reads_is_read_also_if_tree_sitter_does_not(text):
         "if a; then; b; fi",
         "for i in a; b; done",
         "for 1 in a; do b; done",
-        "for \\\\a in b; do c; done",
+        "for \\a in b; do c; done",
         "for i in a & b; do c; done",
         "while a; do b; done c",
         "case a in b) c",
