@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-
 from dfkit.errors import UsageError
 from dfkit.text import SEVERITIES
 from dfkit.text.settings import PROFILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
-
+    from dfkit.cli.parser import Parser
     from dfkit.workflow.configure import Plan
 
 THRESHOLDS = (*SEVERITIES, "none")
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one sentence, like all others."""
-
-    def __init__(self, command: str, description: str) -> None:
-        super().__init__(prog=f"dfkit {command}", description=description, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `UsageError`: argparse would print the whole usage."""
-        raise UsageError(f"{message} (`{self.prog} --help` says more)")
-
-
-def add_rules(parser: argparse.ArgumentParser) -> None:
+def add_rules(parser: Parser) -> None:
     """The options that choose rules."""
     group = parser.add_argument_group("rules")
     group.add_argument("--profile", choices=PROFILES, help="the set of rules (default: recommended)")
@@ -37,7 +23,7 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rules", action="append", default=[], metavar="DIR", help="a folder with more rules")
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: Parser) -> None:
     """Which configuration counts."""
     group = parser.add_argument_group("configuration")
     group.add_argument(
@@ -57,14 +43,14 @@ def configured(rule_folders: list[str]) -> Plan:
     return Planner(Config("", {"rule_folders": tuple(rule_folders)}, {})).plan("-")
 
 
-def add_file(parser: argparse.ArgumentParser) -> None:
+def add_file(parser: Parser) -> None:
     """The Dockerfile of commands that take one."""
     parser.add_argument(
         "file", nargs="?", default="Dockerfile", help="a Dockerfile, or - for standard input (default: %(default)s)"
     )
 
 
-def add_build_args(parser: argparse.ArgumentParser) -> None:
+def add_build_args(parser: Parser) -> None:
     """Values for ARG."""
     parser.add_argument(
         "--build-arg",
@@ -75,14 +61,14 @@ def add_build_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
+def add_engine(parser: Parser) -> None:
     """Which engine is meant."""
     group = parser.add_argument_group("engine")
     group.add_argument("-H", "--host", metavar="URL", help="the engine (unix://, tcp:// or ssh://; default: DOCKER_HOST)")
     group.add_argument("--context-name", metavar="NAME", help="the docker context that names the engine")
 
 
-def add_given(parser: argparse.ArgumentParser) -> None:
+def add_given(parser: Parser) -> None:
     """What the steps of a build are given besides files."""
     group = parser.add_argument_group("secrets and ssh")
     group.add_argument(
@@ -101,7 +87,7 @@ def add_given(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_ignorefile(parser: argparse.ArgumentParser) -> None:
+def add_ignorefile(parser: Parser) -> None:
     """Another ignore file than the one that Docker looks for."""
     parser.add_argument(
         "--ignorefile",

@@ -7,7 +7,8 @@ import os
 import sys
 
 from dfkit.cli import buildkit
-from dfkit.cli.arguments import THRESHOLDS, Parser, add_build_args, add_engine, add_given, add_ignorefile, build_args
+from dfkit.cli.arguments import THRESHOLDS, add_build_args, add_engine, add_given, add_ignorefile, build_args
+from dfkit.cli.parser import Parser
 from dfkit.errors import NoEngine, UsageError
 from dfkit.text import at_least
 from dfkit.workflow.build import Prepared, build, dockerfile_of, for_engine, prepare
@@ -15,10 +16,9 @@ from dfkit.workflow.configure import Planner, rewriting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from dfkit.build import BuildRequest, Engine, Output, SolveFailed
     from dfkit.build.remote import Builder
+    from dfkit.cli.parser import Options
     from dfkit.context import ContextPlan
 
 
@@ -71,7 +71,7 @@ def run(arguments: list[str]) -> int:
             engine.close()
 
 
-def _parse(arguments: list[str]) -> Namespace:
+def _parse(arguments: list[str]) -> Options:
     parser = Parser("build", "Lint, optimize and build an image.")
     parser.add_argument("context", help="the folder with the files of the build")
     parser.add_argument("-f", "--file", metavar="FILE", help="the Dockerfile (default: CONTEXT/Dockerfile)")
@@ -126,7 +126,7 @@ def _add_steps(parser: Parser) -> None:
     group.add_argument("--squash", action="store_true", help="make one layer of all (experimental engines)")
 
 
-def _output(options: Namespace) -> Output:
+def _output(options: Options) -> Output:
     from dfkit.build.flags import output
     from dfkit.build.request import IMAGE
 
@@ -138,7 +138,7 @@ def _output(options: Namespace) -> Output:
     return found
 
 
-def _request(options: Namespace, values: dict[str, str]) -> BuildRequest:
+def _request(options: Options, values: dict[str, str]) -> BuildRequest:
     """Raises `UsageError` for a value that docker would not take."""
     from dfkit.build import BuildRequest, Resources
     from dfkit.build.flags import secret, ssh, tag
@@ -175,7 +175,7 @@ def _request(options: Namespace, values: dict[str, str]) -> BuildRequest:
     )
 
 
-def _engine(options: Namespace) -> Engine | None:
+def _engine(options: Options) -> Engine | None:
     from dfkit.build import connect
 
     try:
@@ -186,7 +186,7 @@ def _engine(options: Namespace) -> Engine | None:
         raise
 
 
-def _build(prepared: Prepared, options: Namespace, request: BuildRequest, engine: Engine | Builder) -> int:
+def _build(prepared: Prepared, options: Options, request: BuildRequest, engine: Engine | Builder) -> int:
     from dfkit.build import SolveFailed
     from dfkit.output.progress import excerpt, progress
     from dfkit.workflow.write import put

@@ -10,12 +10,10 @@ from dfkit.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from dfkit.build import BuildRequest, Engine
     from dfkit.build.frontend import Question
     from dfkit.build.remote import Builder
-    from dfkit.cli.arguments import Parser
+    from dfkit.cli.parser import Options, Parser
 
 _QUESTIONS: dict[str, Question] = {"check": "lint", "lint": "lint", "outline": "outline", "targets": "targets"}
 _FORMATS = ("text", "json")
@@ -52,7 +50,7 @@ def add_buildkit(parser: Parser) -> None:
     group.add_argument("--tlsdir", default="", metavar="FOLDER", help="a folder with ca.pem, cert.pem and key.pem")
 
 
-def contexts(options: Namespace) -> dict[str, str]:
+def contexts(options: Options) -> dict[str, str]:
     """The named contexts. Raises `UsageError`."""
     if not options.build_context:
         return {}
@@ -61,7 +59,7 @@ def contexts(options: Namespace) -> dict[str, str]:
     return dict(map(named_context, options.build_context))
 
 
-def complete(request: BuildRequest, options: Namespace) -> BuildRequest:
+def complete(request: BuildRequest, options: Options) -> BuildRequest:
     """The request with caches and the place of the image. Raises `UsageError`."""
     from dfkit.build.caches import cache_from, cache_to
     from dfkit.build.request import IMAGE, Output
@@ -83,12 +81,12 @@ def complete(request: BuildRequest, options: Namespace) -> BuildRequest:
     return request
 
 
-def has_builder(options: Namespace) -> bool:
+def has_builder(options: Options) -> bool:
     """Whether a BuildKit daemon is to build; one in the environment gives way to an engine that is named."""
     return bool(options.builder or (os.environ.get("BUILDKIT_HOST") and not options.host and not options.context_name))
 
 
-def open_builder(options: Namespace, engine: Engine | None) -> Builder:
+def open_builder(options: Options, engine: Engine | None) -> Builder:
     """The daemon; `engine` gets the images of `--load`. Raises `UsageError`, `NoEngine`."""
     from dfkit.build.remote import Tls, connect_builder
 
@@ -100,7 +98,7 @@ def open_builder(options: Namespace, engine: Engine | None) -> Builder:
     return connect_builder(options.builder, tls, engine)
 
 
-def question(options: Namespace) -> tuple[Question, str] | None:
+def question(options: Options) -> tuple[Question, str] | None:
     """What the frontend is to be asked, and the format of its answer; None for a build. Raises `UsageError`."""
     if options.check and options.call:
         raise UsageError("--check is --call=check: give one of them")
@@ -121,7 +119,7 @@ def answer(
     form: str,
     file: str,
     request: BuildRequest,
-    options: Namespace,
+    options: Options,
     peer: Engine | Builder,
     named: dict[str, str],
 ) -> int:
@@ -144,7 +142,7 @@ def answer(
     return 1 if said.status or trouble else 0
 
 
-def _own(asked: Question, form: str, file: str, options: Namespace, peer: Engine | Builder) -> int:
+def _own(asked: Question, form: str, file: str, options: Options, peer: Engine | Builder) -> int:
     """The answer of the command that needs no engine."""
     arguments = [file, "--format", form, *[f"--build-arg={pair}" for pair in options.build_arg]]
     if asked == "lint":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from dfkit.cli.arguments import Parser, add_build_args, add_ignorefile, build_args
+from dfkit.cli.arguments import add_build_args, add_ignorefile, build_args
+from dfkit.cli.parser import Parser
 from dfkit.errors import NoEngine, UsageError
 from dfkit.output import context as output
 from dfkit.workflow.build import dockerfile_of
@@ -12,8 +13,7 @@ from dfkit.workflow.context import against_docker, inspect, suggestion, write_ig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
+    from dfkit.cli.parser import Options
     from dfkit.workflow.context import Inspection
 
 
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     return 0 if against is None or against.equal else 1
 
 
-def _inspect(options: Namespace) -> Inspection:
+def _inspect(options: Options) -> Inspection:
     from dfkit.build import connect
 
     try:
@@ -64,7 +64,7 @@ def _inspect(options: Namespace) -> Inspection:
             engine.close()
 
 
-def _parse(arguments: list[str]) -> Namespace:
+def _parse(arguments: list[str]) -> Options:
     parser = Parser(
         "context", "Say which files a build sends, which it does not and by which pattern, and what should not be there."
     )

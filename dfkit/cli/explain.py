@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfkit.cli.arguments import Parser
+from dfkit.cli.parser import Parser
 
 
 def run(arguments: list[str]) -> int:

@@ -76,13 +76,12 @@ def _write(name: str, reports: Sequence[Report], catalog: Catalog, output: str |
 
 
 def _formatter(name: str) -> Any:
-    from importlib import import_module
-
     from dfkit.errors import UsageError
 
     if name not in FORMATS:
         raise UsageError(f"there is no format `{name}`; there are {', '.join(FORMATS)}")
-    return import_module(f"dfkit.output.{name}")
+    # importlib would be imported for this line alone.
+    return __import__(f"dfkit.output.{name}", fromlist=("render",))
 
 
 def _renamed(reports: Sequence[Report], path: str) -> list[Report]:

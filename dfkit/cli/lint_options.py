@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dfkit.cli.arguments import Parser, add_build_args, add_config, add_rules, build_args
+from dfkit.cli.arguments import add_build_args, add_config, add_rules, build_args
 from dfkit.cli.lint import ALIASES, FORMATS, RENAMED
+from dfkit.cli.parser import Parser
 from dfkit.project import hadolint
 from dfkit.project.config import Config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
     from typing import Any
 
+    from dfkit.cli.parser import Options
 
-def parse(arguments: list[str]) -> Namespace:
+
+def parse(arguments: list[str]) -> Options:
     """The options of a command line. Ends the process where they are wrong."""
     parser = Parser("lint", "Say what is wrong with Dockerfiles.")
     parser.add_argument("paths", nargs="*", default=["."], help="files, folders, or - for standard input (default: this folder)")
@@ -69,7 +71,7 @@ def _add_values(parser: Any) -> None:
     )
 
 
-def given(options: Namespace) -> Any:
+def given(options: Options) -> Any:
     """What the command line says, as configuration."""
     levels = [(name, level) for level in ("error", "warning", "info", "style") for name in getattr(options, level)]
     values = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from dfkit.cli.arguments import Parser, add_build_args, add_config, add_file, build_args
+from dfkit.cli.arguments import add_build_args, add_config, add_file, build_args
+from dfkit.cli.parser import Parser
 from dfkit.errors import UsageError
 from dfkit.syntax import parse
 from dfkit.workflow.configure import rewriting
@@ -14,7 +15,7 @@ from dfkit.workflow.write import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from dfkit.cli.parser import Options
 
 
 def run(arguments: list[str]) -> int:
@@ -56,7 +57,7 @@ def run(arguments: list[str]) -> int:
     return 1 if options.check and changed else 0
 
 
-def _parse(arguments: list[str]) -> Namespace:
+def _parse(arguments: list[str]) -> Options:
     parser = Parser("optimize", "Rewrite a Dockerfile for a smaller image and faster rebuilds; the image stays equivalent.")
     add_file(parser)
     parser.add_argument("--diff", action="store_true", help="print what changes as a unified diff")

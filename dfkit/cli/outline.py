@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from dfkit.cli.arguments import Parser, add_build_args, add_file, build_args
+from dfkit.cli.arguments import add_build_args, add_file, build_args
 from dfkit.cli.parse import report
+from dfkit.cli.parser import Parser
 from dfkit.errors import UsageError
 from dfkit.model import Model
 from dfkit.model.outline import outline

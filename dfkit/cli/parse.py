@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from dfkit.cli.arguments import Parser, add_file
+from dfkit.cli.arguments import add_file
+from dfkit.cli.parser import Parser
 from dfkit.syntax import parse
 from dfkit.workflow.read import read
 

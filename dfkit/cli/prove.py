@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from dfkit.cli.arguments import Parser, add_build_args, add_engine, add_given, build_args
+from dfkit.cli.arguments import add_build_args, add_engine, add_given, build_args
+from dfkit.cli.parser import Parser
 from dfkit.workflow.build import dockerfile_of, prepare
 from dfkit.workflow.prove import prove
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dfkit.cli.arguments import Parser
+from argparse import ArgumentParser
+
+from dfkit.errors import UsageError
 from dfkit.workflow.rules import failures, load, new
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def run(arguments: list[str]) -> int:
     """Write a rule file to begin with, or try the examples of rule files: 1 if one is not found as it says."""
-    parser = Parser("rule", "Write and try rules of your own.")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Action)
+    parser = _Parser(prog="dfkit rule", description="Write and try rules of your own.", allow_abbrev=False)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     make = actions.add_parser("new", help="write a rule file to begin with")
     make.add_argument("name", help="the rule's name: words in lower case joined by `-`")
     make.add_argument("--folder", default=".", metavar="DIR", help="where to (default: this folder)")
@@ -22,11 +28,11 @@ def run(arguments: list[str]) -> int:
     return _test(options.paths)
 
 
-class _Action(Parser):
-    """The arguments of one action."""
+class _Parser(ArgumentParser):
+    """As `dfkit.cli.parser.Parser`, which knows no actions: errors are one sentence."""
 
-    def __init__(self, prog: str, **_options: object) -> None:
-        super().__init__(prog.removeprefix("dfkit "), "")
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (`{self.prog} --help` says more)")
 
 
 def _test(paths: list[str]) -> int:

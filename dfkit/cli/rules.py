@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dfkit.cli.arguments import Parser
+from dfkit.cli.parser import Parser
 from dfkit.text import SEVERITIES
 from dfkit.text.settings import PROFILES, Settings
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from dfkit.cli.arguments import Parser, add_file
+from dfkit.cli.arguments import add_file
 from dfkit.cli.parse import report
+from dfkit.cli.parser import Parser
 from dfkit.model import Model
 from dfkit.model.outline import targets
 from dfkit.output import targets as output
