@@ -178,8 +178,12 @@ class _Masker:
         """Whether a command may start at an offset."""
         start = max(0, at - 400)
         before = ("x" if start else "") + "".join(self.out[start:at])
-        follows_pattern = self.case_end >= start and not "".join(self.out[self.case_end : at]).strip(" \t\n")
-        return (follows_pattern or _BEFORE_COMMAND.search(before) is not None) and before.rfind("[[ ") <= before.rfind(" ]]")
+        place = at
+        while place > max(self.case_end, 0) and self.out[place - 1] in " \t\n":
+            place -= 1
+        return (place == self.case_end or _BEFORE_COMMAND.search(before) is not None) and before.rfind("[[ ") <= before.rfind(
+            " ]]"
+        )
 
     def in_double_quotes(self) -> bool:
         for inside in reversed(self.inside):

@@ -396,7 +396,10 @@ class _Nest:
 
     def dollar(self, at: int, quoted: bool) -> int:
         """The end of the expansion at a dollar, or of the dollar: a name after it reads like other text."""
-        return self.expansion(at, quoted) if self.text[at + 1 : at + 2] in ("(", "{", "[", "\\", "'", '"') else at + 1
+        char = self.text[at + 1 : at + 2]
+        if char in ("$", "#"):
+            return at + 2
+        return self.expansion(at, quoted) if char in ("(", "{", "[", "\\", "'", '"') else at + 1
 
     # --- compound commands
 
