@@ -8,9 +8,26 @@ import sys
 import pytest
 
 SHELL = "RUN apt-get update && apt-get install -y curl=$(cat version) && rm -rf /var/lib/apt/lists/*"
-SMALL = (
-    f'FROM debian:12 AS base\nARG A=1\nENV B=${{A:-2}}\nWORKDIR /srv\n{SHELL}\nUSER app\nCOPY a /a\nCMD ["sh", "-c", "exec a"]\n'
-)
+SMALL = f"""\
+FROM debian:12 AS base
+ARG A=1
+ENV B=${{A:-2}} LD_LIBRARY_PATH=/srv/lib:$LD_LIBRARY_PATH
+WORKDIR /srv
+{SHELL}
+RUN set -eux; \\
+    for each in one two; do \\
+        if [ ! -f "$each.tgz" ]; then curl -fsSLo "$each.tgz" "https://example.com/$each.tgz"; fi; \\
+    done; \\
+    tar -xzf one.tgz -C /opt && rm -rf /tmp/* /opt/*.md /var/log/apt/[a-z]*.log
+RUN (cd /opt && make install) && sed -i "s/a/b/" /etc/a.conf
+FROM debian:12-slim
+LABEL org.opencontainers.image.licenses="MIT"
+COPY --from=base /opt /opt
+COPY a /a
+HEALTHCHECK CMD curl -f http://localhost/ || exit 1
+USER app
+CMD ["sh", "-c", "exec a"]
+"""
 
 HEAVY = {
     "argparse", "ast", "collections", "contextlib", "dataclasses", "difflib", "docker", "enum", "functools", "hashlib", "importlib",

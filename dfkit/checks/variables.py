@@ -151,11 +151,23 @@ def _expanded(node: Instruction) -> list[Word]:
     return [node.value] if isinstance(node, Value) and not isinstance(node, Maintainer) else []
 
 
+_NEAR = 0.85
+"""How alike a name must be: twice the characters that match, in order, by those of both."""
+
+
 def _nearest(name: str, names: Iterable[str]) -> str | None:
+    # As many must match in any order; without that difflib, which imports `re`, need not be asked.
+    near = [each for each in names if 2 * _shared(name, each) >= _NEAR * (len(name) + len(each))]
+    if not near:
+        return None
     from difflib import get_close_matches
 
-    near = get_close_matches(name, names, 1, 0.85)
-    return near[0] if near else None
+    return next(iter(get_close_matches(name, near, 1, _NEAR)), None)
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts have in common."""
+    return sum([min(one.count(char), other.count(char)) for char in set(one)])
 
 
 @check(Transfer, Pairs, Value, WordList)

@@ -169,26 +169,48 @@ def _matches(pattern: str, name: str) -> bool:
     """Whether a component's pattern matches a name; a leading `*` or `?` does not match a dot, as in a shell."""
     if not _GLOB.search(pattern):
         return _ESCAPED.sub(lambda pair: pair[1], pattern) == name
-    import re
+    if name.startswith(".") and pattern[0] in "*?[":
+        return False
+    # A regular expression would do; to import `re` takes longer than to go through all scripts of a file.
+    parts = list(_read(pattern))
+    at = part = 0
+    star, after = -1, 0
+    while at < len(name):
+        if part < len(parts) and parts[part] == _MANY:
+            star, after = part, at
+            part += 1
+        elif part < len(parts) and parts[part] in (name[at], _ONE):
+            part += 1
+            at += 1
+        elif star >= 0:
+            after += 1
+            part, at = star + 1, after
+        else:
+            return False
+    return all(each == _MANY for each in parts[part:])
 
-    out = [r"(?!\.)" if pattern[0] in "*?[" else ""]
+
+_ONE, _MANY = "one", "many"
+
+
+def _read(pattern: str) -> Iterator[str]:
+    """The characters of a pattern; `_ONE` for one that may be any, `_MANY` for a `*`."""
     at = 0
     while at < len(pattern):
         char = pattern[at]
-        if char == "\\" and at + 1 < len(pattern):
-            at += 1
-            out.append(re.escape(pattern[at]))
-        elif char == "*":
-            out.append(".*")
-        elif char in "?[":
-            # A bracket may mean any character: what it excludes is not worth knowing here.
-            close = pattern.find("]", at + 2) if char == "[" else at
-            out.append("." if close >= 0 else re.escape(char))
+        # A bracket may mean any character: what it excludes is not worth knowing here.
+        close = pattern.find("]", at + 2) if char == "[" else -1
+        if char == "*":
+            yield _MANY
+        elif char == "?" or close >= 0:
+            yield _ONE
             at = max(at, close)
+        elif char == "\\" and at + 1 < len(pattern):
+            at += 1
+            yield pattern[at]
         else:
-            out.append(re.escape(char))
+            yield char
         at += 1
-    return re.fullmatch("".join(out), name, re.DOTALL) is not None
 
 
 def _escaped(text: str) -> str:

@@ -24,6 +24,24 @@ def test_which_variables_are_undefined(say, text, marks):
 
 
 @pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("APP_HOM", "APP_HOME"),
+        ("APPHOME", "APP_HOME"),
+        ("EMOH_PPA", None),
+        ("APP", None),
+        ("JAVA_HOME", None),
+        ("LD_LIBRARY_PATH", None),
+    ],
+)
+def test_a_variable_that_the_base_may_set_is_undefined_if_another_has_nearly_its_name(say, name, near):
+    said = say("UndefinedVar", f"FROM debian:12\nENV APP_HOME=/app LD_PRELOAD=/x\nWORKDIR ${{{name}}}\n").diagnostics
+    assert [each.message for each in said] == (
+        [f"nothing sets `{name}`, so it is empty here; did you mean `{near}`?"] if near else []
+    )
+
+
+@pytest.mark.parametrize(
     ("env", "marks"),
     [
         ("A=1 B=$A", ["$A"]),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from dfkit.model.effects import OPAQUE, Where, covers, effects, overlaps, steps
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from dfkit.model.effects import OPAQUE, Where, covers, effects, may_match, overlaps, steps
 from dfkit.shell import shell_script
 from dfkit.text import Mapped
 
@@ -151,3 +155,17 @@ def test_patterns_overlap_where_they_may_mean_the_same(one, other, answer):
 )  # fmt: skip
 def test_a_pattern_covers_only_what_it_surely_means(outer, inner, answer):
     assert covers(outer, inner) is answer
+
+
+def as_expression(pattern):
+    """A component's pattern as a regular expression."""
+    out = [r"(?!\.)" if pattern[0] in "*?[" else ""]
+    for star, one, escaped, char in re.findall(r"(?s)(\*)|(\?|\[..*?\])|\\(.)|(.)", pattern):
+        out.append(".*" if star else "." if one else re.escape(escaped or char))
+    return re.compile("".join(out), re.DOTALL)
+
+
+@given(st.text("ab.*?[]\\\n", min_size=1, max_size=9), st.text("ab.\n", min_size=1, max_size=7))
+def test_a_component_is_matched_as_by_a_regular_expression(pattern, name):
+    assume(any(char in pattern for char in "*?["))
+    assert may_match(pattern, name) is (as_expression(pattern).fullmatch(name) is not None)
