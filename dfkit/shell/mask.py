@@ -111,8 +111,11 @@ class _Masker:
         """Deal with one character that may be syntax; the offset after it."""
         text, inside = self.text, self.inside[-1] if self.inside else ""
         if char == "\\":
-            if text[at + 1 : at + 2] not in ("\n", ""):
+            continued = text[at + 1 : at + 2] in ("\n", "")
+            if not continued:
                 self.fill(at, at + 2, FILLER)
+            if not continued or at == self.word_end or text[at - 1 : at] not in (*_BEFORE_WORD, ""):
+                self.word_end = at + 2
             return at + 2
         if char == '"' and self.document and len(self.inside) == 1:
             self.fill(at, at + 1, FILLER)

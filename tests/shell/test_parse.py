@@ -77,6 +77,8 @@ def shape(node: object) -> object:
         ("echo a\\\n b", ["echo a b"]),
         ("a # not && b\nc", [("a", "\n"), "c"]),
         ("echo a#b '#' \\# \"#\"", ["echo a#b '#' \\# \"#\""]),
+        ("echo a\\ #b $(c)#d $((1))#e f\\\n#g", ["echo a\\ #b $(c)#d $((1))#e f\\\n#g"]),
+        ("a \\\n#b\nc", [("a", "\n"), "c"]),
         ("cat <<EOF && a\nb; c\nEOF\nd", [(("cat <<EOF", "&&", "a"), "\n"), "d"]),
         ("cat <<A <<B | x\n1\nA\n2\nB\n", [(("|", "cat <<A <<B", "x"), "\n")]),
         ("cat <<'E F' > f\n$(not\nE F\n", [("cat <<'E F' >f", "\n")]),
