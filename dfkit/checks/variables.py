@@ -50,7 +50,7 @@ def _is_secret(name: str, words: Words, harmless: Words) -> bool:
     joined = "_".join(parts)
     if any(part in harmless for part in parts):
         return False
-    return any(regex(rf"(?:^|_){word}(?:_|$)").search(joined) for word in words)
+    return bool(words) and regex(rf"(?:^|_)(?:{'|'.join(words)})(?:_|$)").search(joined) is not None
 
 
 def secret_message(node: Env | Arg, name: str) -> str:
