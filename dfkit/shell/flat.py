@@ -1,8 +1,8 @@
 """Where the commands of a script without nesting are.
 
 Nine scripts of ten hold nothing but commands, redirects, quotes, variables and `$(…)`, joined by `;`, `&&` and the like. Where their
-commands begin and end needs no parser: tree-sitter, which takes longer to load than such a script takes to read, is asked about
-the others only. `tests/shell/test_flat.py` holds the two against each other.
+commands begin and end needs no parser: the others go to `dfkit.shell.nest`, and what that does not read to tree-sitter, which takes
+longer to load than such a script takes to read. `tests/shell/test_flat.py` holds the ways against each other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where the commands of a script with nesting are.
 
 A recursive descent over what `dfkit.shell.mask` leaves of a script, by the grammar of POSIX 2.10. It reads `if`, `for`, `while`,
-`until`, `case`, `{ }`, `( )`, functions, `!`, `$(…)`, `<(…)`, `$((…))`, `${…}` and arrays, as long as they are written as POSIX has
-them; what it is not sure of is left to tree-sitter, which takes longer to load than most files take to lint.
+`until`, `case`, `{ }`, `( )`, functions, `!`, `$(…)`, `$((…))` and `${…}`, and of bash `<(…)`, arrays and `[[ ]]` without
+parentheses. What it is not sure of is left to tree-sitter, which takes a quarter of a cold start to load.
 `tests/shell/test_nest.py` holds the two against each other.
 
 https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_10
