@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage check prove bench docs venv engine modern-engine stop-engine test-programs bases clean-bases
+.PHONY: help demo test coverage check style unit prove bench docs venv engine modern-engine stop-engine test-programs bases clean-bases
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -13,21 +13,24 @@ help: ## list these commands
 demo: bases ## set everything up and run the main job on examples/
 	@$(BIN)/python scripts/demo
 
-test: bases modern-engine test-programs ## set everything up and run all tests, those on the engine included
-	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine"
+test: unit bases modern-engine test-programs ## set everything up and run all tests, those on the engine included
 	@$(BIN)/pytest -m engine
+
+unit: venv ## run the tests that need no engine
+	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine"
 
 coverage: bases modern-engine test-programs ## what of dfkit the tests run, line by line and branch by branch
 	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine" --cov=dfkit --cov-report=
 	@$(BIN)/pytest -m engine --cov=dfkit --cov-append --cov-report=term
 
-check: venv ## style, types, contracts, stale docs, and the tests that need no engine
+check: style unit ## style, types, contracts, stale docs, and the tests that need no engine
+
+style: venv ## style, types, contracts and stale docs alone
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/docs --check
-	@$(BIN)/pytest -n auto --dist loadgroup -m "not engine"
 
 prove: bases ## fuzzing, corpus, kill and benchmark runs; their figures go to docs/
 	@$(BIN)/python scripts/prove
