@@ -120,7 +120,11 @@ class Mapped:
         if len(self.pieces) == 1:
             shift = self.pieces[0][1]
             return Span(start + shift, end + shift)
-        return Span(self.offset(start), self.offset(end - 1) + 1)
+        piece = self._piece(start)
+        text, source = self.pieces[piece]
+        if piece + 1 == len(self.pieces) or end <= self.pieces[piece + 1][0]:
+            return Span(start + source - text, end + source - text)
+        return Span(start + source - text, self.offset(end - 1) + 1)
 
     def slice(self, start: int, end: int) -> Mapped:
         """A part of the text with its own map."""
