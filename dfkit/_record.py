@@ -43,11 +43,17 @@ class RecordType(type):
         (base,) = bases
         fields: tuple[str, ...] = base._fields  # type: ignore[attr-defined]
         kinds = namespace.get("__annotations__", {})
-        stated = [field for field in kinds if not str(kinds[field]).startswith("ClassVar")]
-        slots = namespace["__slots__"] = tuple([field for field in stated if field not in fields])
-        namespace["_fields"] = fields + slots
+        slots, defaults = [], {}
+        for field, kind in kinds.items():
+            if not str(kind).startswith("ClassVar"):
+                if field not in fields:
+                    slots.append(field)
+                if field in namespace:
+                    defaults[field] = namespace.pop(field)
+        namespace["__slots__"] = slots
         namespace["_setters"] = ()
-        defaults = {field: namespace.pop(field) for field in stated if field in namespace}
+        if slots:
+            namespace["_fields"] = (*fields, *slots)
         if defaults:
             namespace["_defaults"] = base._defaults | defaults  # type: ignore[attr-defined]
         if "__new__" in base.__dict__:

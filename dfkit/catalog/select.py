@@ -58,7 +58,7 @@ def select(catalog: Catalog, settings: Settings) -> Selection:
 
 def in_profile(rule: Rule, profile: str) -> bool:
     """Whether a profile has a rule."""
-    stated = dict(rule.profiles).get(profile)
+    stated = dict(rule.profiles).get(profile) if rule.profiles else None
     if stated is not None:
         return stated != OFF
     if profile == "hadolint":
@@ -69,9 +69,12 @@ def in_profile(rule: Rule, profile: str) -> bool:
 
 
 def _as_profile(rule: Rule, profile: str) -> Rule:
+    imitates = profile in TOOLS
+    if not (imitates or rule.profiles or rule.variations):
+        return rule
     stated = dict(rule.profiles).get(profile, ON)
     severity = rule.severity if stated in (ON, OFF) else stated
-    firm = profile in TOOLS or stated not in (ON, OFF)
+    firm = imitates or stated not in (ON, OFF)
     names = rule.known_as(profile)
     code = names[0] if names and not (profile == "hadolint" and rule.code.startswith("DL")) else rule.code
     varied = dict(rule.variations).get(profile)

@@ -50,20 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(words: list[str], at_end: Callable[[], None] = lambda: None) -> int:
-    # Not imported above: modules come from the command's file once that is found.
-    from dfkit.errors import DfkitError
-
     try:
         return _run(words)
-    except DfkitError as error:
-        print(f"dfkit: {_printable(str(error))}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         at_end()
         print("dfkit: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         return _closed_pipe()
+    except Exception as error:
+        # Not imported above: modules come from the command's file once that is found.
+        from dfkit.errors import DfkitError
+
+        if not isinstance(error, DfkitError):
+            raise
+        print(f"dfkit: {_printable(str(error))}", file=sys.stderr)
+        return error.exit_code
 
 
 def _printable(text: str) -> str:
