@@ -237,3 +237,35 @@ def test_calls_beyond_the_limit_are_refused_and_the_rest_still_answered(serve):
     release.set()
     while client.call("/ok")[0] != grpc.OK:
         assert time.monotonic() < deadline
+
+
+def test_a_call_that_takes_a_moment_to_leave_is_gone_when_the_connection_is_closed(serve):
+    entered = threading.Event()
+
+    def handler(call):
+        entered.set()
+        try:
+            call.receive()
+        finally:
+            time.sleep(0.2)  # it writes down what it has, say
+
+    server, theirs = serve({"/wait": handler})
+    Client(theirs).start("/wait")
+    assert entered.wait(5)
+    server.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "dfkit-session/wait"]
+
+
+def test_a_call_that_does_not_leave_keeps_nobody_waiting(serve):
+    release, entered = threading.Event(), threading.Event()
+
+    def handler(_call):
+        entered.set()
+        release.wait(30)
+
+    server, theirs = serve({"/stuck": handler})
+    Client(theirs).start("/stuck")
+    assert entered.wait(5)
+    server.close()
+    assert [thread for thread in threading.enumerate() if thread.name == "dfkit-session/stuck"]
+    release.set()

@@ -51,6 +51,8 @@ LARGEST_REQUEST = 1 << 16
 
 _STREAMS = 32
 _HANDLERS = 2 * _STREAMS
+_LEAVE = 0.5
+"""How many seconds the threads of calls have to leave when the connection is closed."""
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 4 << 20
 _GIVEN_BACK = _STREAM_WINDOW // 16
@@ -378,7 +380,15 @@ class Server(Connection):
         """`handlers`: by path, `/package.Service/Method`."""
         super().__init__(transport, client=False, name="dfkit-session")
         self._handlers = handlers
-        self._running = 0
+        self._running: list[threading.Thread] = []
+
+    def close(self) -> None:
+        """As `Connection.close`; the threads of calls, which the end of the connection ends, have a moment to leave."""
+        super().close()
+        until = time.monotonic() + _LEAVE
+        for thread in self._running:
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
 
     def _take(self, event: Event) -> None:
         if isinstance(event, RequestReceived):
@@ -391,16 +401,18 @@ class Server(Connection):
         path = dict(metadata).get(":path", "")
         call = Call(self, stream, path, metadata)
         handler = self._handlers.get(path)
+        thread = threading.Thread(target=self._handle, args=(call, handler), name=f"dfkit-session{path}", daemon=True)
         with self._lock:
             self._calls[stream] = call
-            busy = self._running >= _HANDLERS
-            self._running += handler is not None and not busy
+        self._running = [each for each in self._running if each.is_alive()]
+        busy = len(self._running) >= _HANDLERS
         if handler is None:
             self._finish(call, StatusError(UNIMPLEMENTED, f"unknown method {path}"))
         elif busy:
             self._finish(call, StatusError(RESOURCE_EXHAUSTED, "too many calls at once"))
         else:
-            threading.Thread(target=self._handle, args=(call, handler), name=f"dfkit-session{path}", daemon=True).start()
+            thread.start()
+            self._running.append(thread)
 
     def _head(self, call: Call) -> None:
         self._http.send_headers(call._stream, [(":status", "200"), ("content-type", "application/grpc")])
@@ -428,9 +440,6 @@ class Server(Connection):
             status = error
         except Exception as error:
             status = StatusError(INTERNAL, f"{type(error).__name__} in the client")  # its text may hold a secret
-        finally:
-            with self._lock:
-                self._running -= 1
         self._finish(call, status)
 
     def _finish(self, call: Call, status: StatusError) -> None:
