@@ -154,3 +154,23 @@ def test_buildkit_marks_the_earlier_of_two_commands():
 )
 def test_a_name_that_the_same_env_sets_is_looked_for_letter_by_letter(env, found):
     assert codes(f"FROM debian:12\nENV {env}\n", "hadolint", "DL3044") == ["DL3044"] * found
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("{0} clean all", False),
+        ("{a,b} c", False),
+        ("a $({0} c)", False),
+        ("if {0}; then a; fi", False),
+        ("A=1 {0} c", True),
+        ("> x {0}", True),
+        ("{a c; }", True),
+        ("a {0}", True),
+        ("sh -c '{0} c'", True),
+    ],
+)
+def test_a_script_with_a_brace_glued_to_a_command_is_none_that_hadolint_reads(command, found):
+    text = f"FROM fedora:40\nRUN yum install -y a-1 && {command}\n"
+    assert codes(text, "hadolint", "DL3032") == ["DL3032"] * found
+    assert codes(text, "recommended", "DL3032") == ["DL3032"]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dfkit.shell import DEFAULT_SHELL, Script, parse, script_of_heredoc
+from dfkit._regex import regex
+from dfkit.shell import DEFAULT_SHELL, Command, Script, parse, script_of_heredoc
+from dfkit.shell.commands import children
 from dfkit.shell.mapping import Decoded, json_string
+from dfkit.shell.parse import opaque
 from dfkit.syntax.nodes import ExecForm, OnBuild, Run, ShellForm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dfkit.shell import Node
     from dfkit.syntax.nodes import Heredoc, Instruction
     from dfkit.text import Mapped
+
+_GLUED = regex(r"(?:\A|[\s;&|(])\{\S")
 
 
 def scripts(instruction: Instruction, _shell: tuple[str, ...] = DEFAULT_SHELL) -> tuple[Script, ...]:
@@ -17,7 +23,26 @@ def scripts(instruction: Instruction, _shell: tuple[str, ...] = DEFAULT_SHELL) -
     if isinstance(instruction, OnBuild):
         instruction = instruction.instruction
     text = script_text(instruction) if isinstance(instruction, Run) else None
-    return (parse(text, "bash"),) if text is not None and text.text else ()
+    if text is None or not text.text:
+        return ()
+    script = parse(text, "bash")
+    if _GLUED.search(text.text) and "`" not in text.text and _has_glued_brace(script):
+        return (opaque(text, "bash"),)
+    return (script,)
+
+
+def _has_glued_brace(script: Script) -> bool:
+    """Whether the name of a command begins with a brace, as in `{0} clean all`: ShellCheck takes it for a group without an end."""
+    stack: list[Node] = [script]
+    while stack:
+        node = stack.pop()
+        inside = children(node)
+        if isinstance(node, Command):
+            if node.words and node.words[0].text.startswith("{") and node.words[0].span.start == node.span.start:
+                return True
+            inside = inside[: len(inside) - (node.script is not None)]
+        stack += inside
+    return False
 
 
 def script_text(run: Run) -> Mapped | None:
