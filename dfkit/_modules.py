@@ -73,7 +73,8 @@ class Finder:
                 if self._load(name):
                     return sys.modules[name].__spec__
             except Exception:
-                self.kept = {}  # Python will say what is wrong
+                # Nothing is hidden: Python imports the module next, and raises what is wrong with it or finds that the file was.
+                self.kept = {}
         while self._open and not _is_initializing(self._open[-1]):
             self._open.pop()
         self._parents[name] = self._open[-1] if self._open else None
